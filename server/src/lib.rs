@@ -1,1 +1,102 @@
-//! placeholder
+//! The eservices server: a platform of shared rooms, one slice per e-service, and the commands of the binary.
+//!
+//! [`routes`] is where the slices meet the platform; [`Server`] is what runs.
+
+pub mod appointments;
+pub mod commands;
+pub mod eligibility;
+pub mod fulfilment;
+pub mod identity;
+pub mod platform;
+pub mod sandbox;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use eservices::{
+    appointments::v1::appointment_service_server::AppointmentServiceServer,
+    eligibility::v1::eligibility_service_server::EligibilityServiceServer,
+    fulfilment::v1::fulfilment_service_server::FulfilmentServiceServer,
+    identity::v1::identity_service_server::IdentityServiceServer,
+    sandbox::v1::sandbox_service_server::SandboxServiceServer,
+};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tonic::service::Routes;
+
+use self::platform::{Platform, connection, housekeeping, pipeline::Pipeline, tls::Tls};
+
+/// A generated server with the configured message limits.
+macro_rules! limited {
+    ($server:ident, $slice:ident, $platform:expr) => {{
+        let limits = &$platform.config.limits;
+        $server::new($slice::Service(Arc::clone($platform)))
+            .max_decoding_message_size(limits.max_request_bytes)
+            .max_encoding_message_size(limits.max_answer_bytes)
+    }};
+}
+
+/// Every e-service: one line each.
+#[must_use]
+pub fn routes(platform: &Arc<Platform>) -> Routes {
+    let mut routes = Routes::builder();
+    routes
+        .add_service(limited!(IdentityServiceServer, identity, platform))
+        .add_service(limited!(EligibilityServiceServer, eligibility, platform))
+        .add_service(limited!(AppointmentServiceServer, appointments, platform))
+        .add_service(limited!(FulfilmentServiceServer, fulfilment, platform))
+        .add_service(limited!(SandboxServiceServer, sandbox, platform));
+    routes.routes()
+}
+
+/// A server that runs.
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What it stands on.
+    pub platform: Arc<Platform>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Serves `routes`, health and reflection on `listener`.
+pub async fn start(
+    listener: TcpListener,
+    platform: Arc<Platform>,
+    tls: Arc<Tls>,
+    routes: Routes,
+) -> Result<Server, tonic_reflection::server::Error> {
+    let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
+    let (health, health_service) = tonic_health::server::health_reporter();
+    for service in eservices::METHODS.iter().filter_map(|m| m.path.split('/').nth(1)) {
+        health.set_service_status(service, tonic_health::ServingStatus::Serving).await;
+    }
+    let reflection = || {
+        tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(eservices::DESCRIPTORS)
+    };
+    let routes = routes
+        .add_service(health_service)
+        .add_service(reflection().build_v1()?)
+        .add_service(reflection().build_v1alpha()?);
+    let pipeline = Pipeline::new(Arc::clone(&platform), routes.prepare());
+    let every = Duration::from_millis(platform.config.timings.tls_poll_millis);
+    let tasks = vec![
+        tokio::spawn(Arc::clone(&tls).watch(every, platform.draining.clone())),
+        tokio::spawn(housekeeping::run(Arc::clone(&platform))),
+        tokio::spawn(appointments::sweep(Arc::clone(&platform))),
+        tokio::spawn(connection::serve(listener, Arc::clone(&platform), tls, pipeline)),
+    ];
+    Ok(Server { address, platform, tasks })
+}
+
+impl Server {
+    /// Takes no new work, finishes what is under way, and closes the database.
+    pub async fn stop(self) {
+        self.platform.draining.cancel();
+        for task in self.tasks {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a task of the server failed");
+            }
+        }
+        self.platform.tasks.close();
+        self.platform.tasks.wait().await;
+        self.platform.db.close().await;
+    }
+}

@@ -1,0 +1,67 @@
+//! What is wrong with an input file, line by line: one shape for CSV rows and TOML fields.
+//!
+//! Does not know the formats, nor who reads the report.
+
+use std::fmt;
+
+/// What became of the row or field that a [`Problem`] is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// It was left out: no look-up returns it.
+    Refused,
+    /// It was kept: the problem is a remark.
+    Kept,
+}
+
+/// One defect of one input file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// File name, without its folder.
+    pub file: String,
+    /// Line in the file, counted from 1.
+    pub line: u64,
+    /// Column of a CSV file, or field of a TOML file (`offer JUST_FIBRE: valid_until`). Empty for a whole row.
+    pub column: String,
+    /// The value as it stands in the file, shortened to 80 characters.
+    pub value: String,
+    /// Why it is not right: lower case, no full stop.
+    pub reason: String,
+    /// Left out, or kept with a remark.
+    pub outcome: Outcome,
+}
+
+impl Problem {
+    /// A refused row or field.
+    #[must_use]
+    pub fn refused(file: &str, line: u64, column: &str, value: &str, reason: impl Into<String>) -> Self {
+        Self::new(Outcome::Refused, file, line, column, value, reason.into())
+    }
+
+    /// A remark on a row that is kept.
+    #[must_use]
+    pub fn kept(file: &str, line: u64, column: &str, value: &str, reason: impl Into<String>) -> Self {
+        Self::new(Outcome::Kept, file, line, column, value, reason.into())
+    }
+
+    fn new(outcome: Outcome, file: &str, line: u64, column: &str, value: &str, reason: String) -> Self {
+        let value = match value.char_indices().nth(80) {
+            Some((end, _)) => format!("{}…", &value[..end]),
+            None => value.to_owned(),
+        };
+        Self { file: file.to_owned(), line, column: column.to_owned(), value, reason, outcome }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: ", self.file, self.line)?;
+        if !self.column.is_empty() {
+            write!(f, "{}: ", self.column)?;
+        }
+        f.write_str(&self.reason)?;
+        if !self.value.is_empty() {
+            write!(f, " (found `{}`)", self.value)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,12 @@
+//! e-RDV: search technicians' slots, hold one, move it, cancel it, let it lapse.
+//!
+//! Owns zones, slots and appointments. Orders will confirm through [`store::confirm`]; the back office publishes and reads
+//! through [`store`]. Knows neither of them.
+
+pub mod rules;
+mod service;
+pub mod store;
+mod wire;
+
+pub use service::{Service, lapse_due, sweep};
+pub use wire::{booked_slot_to_wire, intervention_to_wire, state_to_wire};

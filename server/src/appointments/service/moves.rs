@@ -1,0 +1,179 @@
+//! `RescheduleAppointment` and `CancelAppointment`: a change of one appointment that the caller read before.
+
+use std::sync::Arc;
+
+use eservices::appointments::v1 as pb;
+use eservices_reference::ids::Insee;
+
+use super::{
+    hold::{bookable_slot, no_room},
+    lapse::wanting_room,
+    read::alternatives,
+    require_nature,
+};
+use crate::{
+    appointments::{
+        rules::{Action, CATALOGUE, Nature, State, machine},
+        store::{self, Appointment},
+        wire,
+    },
+    platform::{
+        Platform,
+        clock::instant,
+        error::{Error, Reason},
+        identity::Caller,
+        unit_of_work::{self, Command, Origin, Work},
+    },
+};
+
+/// Move to another slot.
+#[derive(Clone)]
+pub struct Reschedule {
+    /// Who asks.
+    pub caller: Caller,
+    /// Which appointment.
+    pub reference: String,
+    /// The version it was decided on.
+    pub etag: String,
+    /// The slot wanted.
+    pub slot_id: String,
+}
+
+/// Give up.
+pub struct Cancel {
+    /// Who asks.
+    pub caller: Caller,
+    /// Which appointment.
+    pub reference: String,
+    /// The version it was decided on.
+    pub etag: String,
+}
+
+impl Reschedule {
+    /// Runs; where the slot is full, lets lapse what is due there and runs once more.
+    pub async fn run_with_lapse(
+        self,
+        platform: &Arc<Platform>,
+        origin: Origin,
+    ) -> Result<pb::RescheduleAppointmentResponse, Error> {
+        let run = || unit_of_work::execute(platform, origin.clone(), self.clone());
+        match wanting_room(platform, &self.slot_id, run).await {
+            Err(error) if error.reason() == Reason::Frdv02 => self.with_alternatives(platform, error).await,
+            outcome => outcome,
+        }
+    }
+
+    async fn with_alternatives<T>(&self, platform: &Platform, error: Error) -> Result<T, Error> {
+        let mut reader = platform.db.read().await?;
+        let found = store::find(&mut reader.conn(), self.caller.party_id(), &self.reference).await?;
+        drop(reader);
+        let Some(appointment) = found else { return Err(error) };
+        let (Some(nature), Ok(commune)) =
+            (CATALOGUE.nature(&appointment.product_nature), Insee::parse(&appointment.commune_code))
+        else {
+            return Err(error);
+        };
+        Err(alternatives(platform, error, nature, &commune, appointment.territory(), &self.slot_id).await?)
+    }
+}
+
+impl Command for Reschedule {
+    type Answer = pb::RescheduleAppointmentResponse;
+
+    async fn run(&self, work: &mut Work) -> Result<Self::Answer, Error> {
+        let now = work.now;
+        let (mut appointment, nature) = decided_on(work, &self.caller, &self.reference, &self.etag).await?;
+        machine::next(appointment.state_at(now), Action::Reschedule, instant(appointment.expires_at))?;
+        if appointment.changes >= appointment.max_changes {
+            return Err(Error::new(Reason::Frdv01, "the appointment can not be changed any more")
+                .with("max_changes", appointment.max_changes.to_string()));
+        }
+        let territory = appointment.territory();
+        let slot = bookable_slot(work, &self.slot_id, &appointment.zone_code, nature, territory).await?;
+        exchange(work, &appointment.slot_id, &slot.slot_id).await?;
+        let version = appointment.version;
+        let resource = format!("appointments/{}", appointment.reference);
+        let state = appointment.state.as_str();
+        let detail = format!("slot={} was={}", slot.slot_id, appointment.slot_id);
+        appointment.slot_id = slot.slot_id;
+        appointment.slot_day = slot.day;
+        appointment.slot_start = slot.local_start;
+        appointment.slot_end = slot.local_end;
+        appointment.changes += 1;
+        appointment.version += 1;
+        appointment.updated_at = now.as_microsecond();
+        appointment.revision =
+            work.announce(self.caller.party_id(), "appointments.rescheduled", &resource, state).await?;
+        if !store::move_to_slot(&mut work.conn(), &appointment, version, appointment.updated_at).await? {
+            return Err(Error::overtaken());
+        }
+        work.note(self.caller.party_id(), resource, detail);
+        Ok(pb::RescheduleAppointmentResponse { appointment: Some(wire::appointment(&appointment, now)) })
+    }
+}
+
+impl Command for Cancel {
+    type Answer = pb::CancelAppointmentResponse;
+
+    async fn run(&self, work: &mut Work) -> Result<Self::Answer, Error> {
+        let now = work.now;
+        let (mut appointment, _) = decided_on(work, &self.caller, &self.reference, &self.etag).await?;
+        appointment.state =
+            machine::next(appointment.state_at(now), Action::Cancel, instant(appointment.expires_at))?;
+        let version = appointment.version;
+        let resource = format!("appointments/{}", appointment.reference);
+        appointment.version += 1;
+        appointment.updated_at = now.as_microsecond();
+        appointment.revision =
+            work.announce(self.caller.party_id(), "appointments.cancelled", &resource, State::Cancelled.as_str()).await?;
+        if !store::set_state(&mut work.conn(), &appointment, version, appointment.updated_at).await? {
+            return Err(Error::overtaken());
+        }
+        give_back(work, &appointment.slot_id).await?;
+        work.note(self.caller.party_id(), resource, format!("state=cancelled slot={}", appointment.slot_id));
+        Ok(pb::CancelAppointmentResponse { appointment: Some(wire::appointment(&appointment, now)) })
+    }
+}
+
+/// The appointment, if it is the caller's, its nature is open to the caller, and it is still the version decided on.
+async fn decided_on(
+    work: &mut Work,
+    caller: &Caller,
+    reference: &str,
+    etag: &str,
+) -> Result<(Appointment, &'static Nature), Error> {
+    let appointment = store::find(&mut work.conn(), caller.party_id(), reference)
+        .await?
+        .ok_or_else(|| Error::not_found("Appointment", reference))?;
+    let nature = CATALOGUE
+        .nature(&appointment.product_nature)
+        .ok_or_else(|| Error::internal(format!("nature {} is in no catalogue", appointment.product_nature)))?;
+    require_nature(caller, nature)?;
+    if appointment.etag() != etag {
+        return Err(Error::new(Reason::EtagMismatch, "the appointment changed since it was read")
+            .with("current_etag", appointment.etag()));
+    }
+    Ok((appointment, nature))
+}
+
+/// Takes a place in one slot and gives one back in another, in the order of their ids: no two calls wait for each other.
+async fn exchange(work: &mut Work, from: &str, to: &str) -> Result<(), Error> {
+    if from < to {
+        give_back(work, from).await?;
+    }
+    if !store::take(&mut work.conn(), to).await? {
+        return Err(no_room(to));
+    }
+    if from >= to {
+        give_back(work, from).await?;
+    }
+    Ok(())
+}
+
+/// Gives a place back; one that was not taken is a fault of ours.
+pub async fn give_back(work: &mut Work, slot_id: &str) -> Result<(), Error> {
+    if store::free(&mut work.conn(), slot_id).await? {
+        return Ok(());
+    }
+    Err(Error::internal(format!("slot {slot_id} has no place to give back")))
+}

@@ -1,0 +1,311 @@
+//! Configuration: one TOML file, every key overridable by environment (`ESERVICES_DATABASE__URL`) and by flag
+//! (`--set database.url=…`). Errors name the source, the key and what was expected.
+//!
+//! Knows the keys and their defaults, not what they are used for.
+
+mod load;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use load::Invalid;
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// `production` or `non-production`.
+    pub environment: Environment,
+    /// Where to listen.
+    pub listen: Listen,
+    /// Server certificate and trust in clients.
+    pub tls: Tls,
+    /// The database.
+    pub database: Database,
+    /// Reference data.
+    pub reference: Reference,
+    /// Limits of one connection and one call.
+    pub limits: Limits,
+    /// Quota tiers by name; `standard` must exist.
+    pub quota: BTreeMap<String, Quota>,
+    /// Intervals and patience, machine time.
+    pub timings: Timings,
+    /// Log output.
+    pub log: Log,
+    /// Keys that sign page tokens.
+    pub tokens: Tokens,
+    /// What is issued on the command line.
+    pub certificates: Certificates,
+}
+
+/// The environment that this server serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Environment {
+    /// Production.
+    Production,
+    /// Non-production (hors-production).
+    NonProduction,
+}
+
+impl Environment {
+    /// As in the registry and the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Production => "production",
+            Self::NonProduction => "non-production",
+        }
+    }
+}
+
+/// Where to listen.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listen {
+    /// gRPC with mutual TLS.
+    pub grpc: SocketAddr,
+    /// `/livez`, `/readyz`, `/metrics`: plain HTTP, for this machine or its pod only.
+    pub local: SocketAddr,
+}
+
+/// Server certificate and trust in clients; PEM files, read again when they change.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// Certificate chain of the server.
+    pub certificate: PathBuf,
+    /// Private key of the server.
+    pub key: PathBuf,
+    /// Roots that client certificates must chain to.
+    pub client_ca: PathBuf,
+}
+
+/// The database.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// `sqlite:<path>` or `postgres://…`.
+    pub url: String,
+    /// Connections of the pool (SQLite: that read).
+    pub connections: u32,
+    /// How long a call waits for a connection.
+    pub acquire_timeout_seconds: u64,
+}
+
+/// Reference data.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reference {
+    /// Folder with the IPE, structure and line files, and optionally `offers.toml` and `eservices.toml`.
+    pub folder: PathBuf,
+}
+
+/// Limits of one connection and one call.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Largest request message, bytes.
+    pub max_request_bytes: usize,
+    /// Largest answer message, bytes.
+    pub max_answer_bytes: usize,
+    /// Longest deadline of a unary call, seconds.
+    pub max_deadline_seconds: u64,
+    /// Connections open at once.
+    pub max_connections: usize,
+    /// A TLS handshake that takes longer is ended, seconds.
+    pub handshake_timeout_seconds: u64,
+    /// A request body that stops coming for longer is ended, seconds.
+    pub body_timeout_seconds: u64,
+    /// Streams at once on one connection.
+    pub streams_per_connection: u32,
+}
+
+/// One quota tier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quota {
+    /// Calls a second, sustained.
+    pub calls_per_second: u32,
+    /// Calls at once above that rate.
+    pub burst: u32,
+    /// Calls under way at once.
+    pub concurrent_calls: u32,
+}
+
+/// Intervals and patience, machine time.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Timings {
+    /// How often the registry is looked at, milliseconds.
+    pub registry_poll_millis: u64,
+    /// Age of the registry from which writes are refused, seconds.
+    pub registry_stale_seconds: u64,
+    /// Age of the registry from which everything is refused, seconds.
+    pub registry_dead_seconds: u64,
+    /// How often due holds are looked for, milliseconds.
+    pub sweep_millis: u64,
+    /// How often certificate files are looked at, milliseconds.
+    pub tls_poll_millis: u64,
+    /// How long calls under way may finish after SIGTERM, seconds.
+    pub drain_seconds: u64,
+    /// How long replies are kept for replay, days.
+    pub replay_days: u32,
+}
+
+/// Log output.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// `text` for people, `json` for machines.
+    pub format: LogFormat,
+    /// Filter, for instance `info` or `info,eservices_server=debug`.
+    pub filter: String,
+}
+
+/// Shape of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// Keys that sign page tokens: text of 32 characters or more.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tokens {
+    /// Signs and verifies.
+    pub current: String,
+    /// Verifies only; empty if there is none.
+    pub previous: String,
+}
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tokens { .. }")
+    }
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Database {{ url: {:?}, connections: {}, .. }}", masked_url(&self.url), self.connections)
+    }
+}
+
+/// What is issued on the command line.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Certificates {
+    /// The longest validity of a certificate, days.
+    pub longest_days: u16,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            environment: Environment::NonProduction,
+            listen: Listen {
+                grpc: SocketAddr::from(([127, 0, 0, 1], 50051)),
+                local: SocketAddr::from(([127, 0, 0, 1], 9464)),
+            },
+            tls: Tls { certificate: "server.pem".into(), key: "server.key".into(), client_ca: "root.pem".into() },
+            database: Database { url: "sqlite:eservices.db".into(), connections: 8, acquire_timeout_seconds: 5 },
+            reference: Reference { folder: "reference".into() },
+            limits: Limits {
+                max_request_bytes: 1 << 20,
+                max_answer_bytes: 4 << 20,
+                max_deadline_seconds: 30,
+                max_connections: 10_000,
+                handshake_timeout_seconds: 5,
+                body_timeout_seconds: 30,
+                streams_per_connection: 100,
+            },
+            quota: BTreeMap::from([(
+                "standard".to_owned(),
+                Quota { calls_per_second: 500, burst: 1_000, concurrent_calls: 200 },
+            )]),
+            timings: Timings {
+                registry_poll_millis: 1_000,
+                registry_stale_seconds: 30,
+                registry_dead_seconds: 600,
+                sweep_millis: 1_000,
+                tls_poll_millis: 1_000,
+                drain_seconds: 10,
+                replay_days: 30,
+            },
+            log: Log { format: LogFormat::Text, filter: "info".into() },
+            tokens: Tokens { current: String::new(), previous: String::new() },
+            certificates: Certificates { longest_days: 397 },
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file (if one is named), then the environment, then `key=value` flags; checks the whole.
+    ///
+    /// Variables are `ESERVICES_` and the key in capitals, with two underscores for the dot: `ESERVICES_LISTEN__GRPC`.
+    pub fn load(file: Option<&std::path::Path>, flags: &[String]) -> Result<Self, Invalid> {
+        Self::load_with(file, std::env::vars_os(), flags)
+    }
+
+    /// What no single key shows: key and what was expected.
+    fn faults(&self) -> Vec<(String, &'static str)> {
+        let mut faults = Vec::new();
+        let mut need = |holds: bool, key: &str, expected: &'static str| {
+            if !holds {
+                faults.push((key.to_owned(), expected));
+            }
+        };
+        need(self.quota.contains_key("standard"), "quota.standard", "expected a tier of this name");
+        for (name, tier) in &self.quota {
+            let positive = tier.calls_per_second > 0 && tier.burst > 0 && tier.concurrent_calls > 0;
+            need(positive, &format!("quota.{name}"), "expected numbers above 0");
+        }
+        let Tokens { current, previous } = &self.tokens;
+        need(current.len() >= 32, "tokens.current", "expected a secret of 32 characters or more");
+        let usable = previous.is_empty() || previous.len() >= 32;
+        need(usable, "tokens.previous", "expected nothing, or a secret of 32 characters or more");
+        need(self.database.connections > 0, "database.connections", "expected a number above 0");
+        let days = self.certificates.longest_days;
+        need((1..=1_096).contains(&days), "certificates.longest_days", "expected 1 to 1096 days");
+        faults
+    }
+
+    /// The same with every secret hidden, to be shown. It can not be used: the mask is too short to be a secret.
+    #[must_use]
+    pub fn masked(&self) -> Self {
+        let mask = |secret: &str| if secret.is_empty() { String::new() } else { MASK.to_owned() };
+        let mut shown = self.clone();
+        shown.tokens = Tokens { current: mask(&self.tokens.current), previous: mask(&self.tokens.previous) };
+        shown.database.url = masked_url(&self.database.url);
+        shown
+    }
+}
+
+const MASK: &str = "********";
+
+/// A database URL without its password.
+fn masked_url(url: &str) -> String {
+    let (address, query) = url.split_once('?').map_or((url, None), |(a, q)| (a, Some(q)));
+    let mut shown = address.to_owned();
+    if let Some((scheme, rest)) = address.split_once("://")
+        && let Some((credentials, host)) = rest.rsplit_once('@')
+        && let Some((user, _)) = credentials.split_once(':')
+    {
+        shown = format!("{scheme}://{user}:{MASK}@{host}");
+    }
+    for (at, pair) in query.iter().flat_map(|q| q.split('&')).enumerate() {
+        shown.push(if at == 0 { '?' } else { '&' });
+        match pair.split_once('=') {
+            Some((key, _)) if key.to_ascii_lowercase().contains("password") => shown += &format!("{key}={MASK}"),
+            _ => shown += pair,
+        }
+    }
+    shown
+}

@@ -1,0 +1,99 @@
+//! The shared rooms: transport, identity, access, errors, the write path. One file each; none knows a slice.
+
+pub mod access;
+pub mod audit;
+pub mod body;
+pub mod clock;
+pub mod config;
+pub mod connection;
+pub mod db;
+pub mod error;
+pub mod form;
+pub mod housekeeping;
+pub mod identity;
+pub mod ids;
+pub mod mapper;
+pub mod page;
+pub mod pipeline;
+pub mod pki;
+pub mod probes;
+pub mod quota;
+pub mod registry;
+pub mod telemetry;
+#[cfg(test)]
+pub mod testing;
+pub mod tls;
+pub mod unit_of_work;
+
+use std::sync::Arc;
+
+use eservices_reference::Reference;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use self::{
+    clock::Clock, config::Config, connection::Connections, db::Db, identity::Standing, ids::Ids, page::PageKeys,
+};
+
+/// What every slice stands on.
+pub struct Platform {
+    /// The settings.
+    pub config: Config,
+    /// The database.
+    pub db: Db,
+    /// Reference data of one release.
+    pub reference: Arc<Reference>,
+    /// Machine time and business time.
+    pub clock: Clock,
+    /// Makes identifiers.
+    pub ids: Ids,
+    /// Signs page tokens.
+    pub pages: PageKeys,
+    /// The registry as last read.
+    pub standing: Standing,
+    /// Open connections.
+    pub connections: Arc<Connections>,
+    /// Methods that the server knows.
+    pub methods: access::Table,
+    /// Units of work under way; they finish before the process ends.
+    pub tasks: TaskTracker,
+    /// Cancelled when the server stops.
+    pub draining: CancellationToken,
+}
+
+/// What a platform is made from.
+pub struct Parts {
+    /// The settings.
+    pub config: Config,
+    /// The database, migrated.
+    pub db: Db,
+    /// Reference data.
+    pub reference: Arc<Reference>,
+    /// The clocks.
+    pub clock: Clock,
+    /// Makes identifiers.
+    pub ids: Ids,
+    /// Methods that the server knows.
+    pub methods: access::Table,
+}
+
+impl Platform {
+    /// Puts the parts together and reads the registry once.
+    pub async fn start(parts: Parts) -> Result<Arc<Self>, sqlx::Error> {
+        let Parts { config, db, reference, clock, ids, methods } = parts;
+        let platform = Arc::new(Self {
+            pages: PageKeys::new(config.tokens.clone()),
+            config,
+            db,
+            reference,
+            clock,
+            ids,
+            standing: Standing::default(),
+            connections: Arc::default(),
+            methods,
+            tasks: TaskTracker::new(),
+            draining: CancellationToken::new(),
+        });
+        housekeeping::look(&platform).await?;
+        Ok(platform)
+    }
+}

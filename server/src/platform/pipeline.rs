@@ -1,0 +1,271 @@
+//! One request, top to bottom: call id, drain, protocol guard, identity, status, access, quota, deadline, panic, service,
+//! mapper. What a call may not do is decided here before its message is decoded.
+//!
+//! Knows no slice; the slices are behind `routes`.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::FutureExt as _;
+use http::{Request, Response, header::CONTENT_TYPE};
+use eservices::Method;
+use tokio::time::Instant;
+use tonic::{Code, Status, body::Body, service::Routes};
+use tower::Service as _;
+use tracing::Instrument as _;
+
+use super::{
+    Platform, access,
+    body::{Ends, Guarded, shutting_down},
+    connection::Connection,
+    error::{Error, Reason},
+    identity::Caller,
+    mapper,
+    quota::Permit,
+};
+
+/// The layers around the services of one server.
+#[derive(Clone)]
+pub struct Pipeline {
+    platform: Arc<Platform>,
+    routes: Routes,
+}
+
+/// How one call ended: counted and logged once, at the end.
+pub struct Outcome {
+    request_id: String,
+    path: &'static str,
+    party_id: String,
+    mutates: bool,
+    started: Instant,
+}
+
+impl Outcome {
+    /// The call's id.
+    #[must_use]
+    pub fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
+    /// Counts and logs the end.
+    pub fn note(&self, status: &Status) {
+        let code = status.code();
+        let elapsed = self.started.elapsed();
+        metrics::counter!("eservices_calls_total", "method" => self.path, "code" => code_name(code)).increment(1);
+        metrics::histogram!("eservices_call_seconds", "method" => self.path).record(elapsed.as_secs_f64());
+        let (request_id, method, party) = (&self.request_id, self.path, &self.party_id);
+        let elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
+        if code == Code::Ok && !self.mutates {
+            tracing::debug!(request_id, method, party, elapsed_us, "call answered");
+        } else if code == Code::Ok {
+            tracing::info!(request_id, method, party, elapsed_us, "write answered");
+        } else {
+            tracing::info!(request_id, method, party, elapsed_us, code = code_name(code), "call refused");
+        }
+    }
+}
+
+impl Pipeline {
+    /// The layers around `routes`.
+    #[must_use]
+    pub fn new(platform: Arc<Platform>, routes: Routes) -> Self {
+        Self { platform, routes }
+    }
+
+    /// Answers one request of one connection.
+    pub async fn answer(&self, request: Request<hyper::body::Incoming>, connection: &Arc<Connection>) -> Response<Body> {
+        let mut outcome = Outcome {
+            request_id: self.platform.ids.call().to_string(),
+            path: "unknown",
+            party_id: String::new(),
+            mutates: false,
+            started: Instant::now(),
+        };
+        let span = tracing::info_span!("call", request_id = %outcome.request_id);
+        async {
+            let answered = match self.admit(&request, connection, &mut outcome) {
+                Ok(admitted) => self.serve(request, connection, admitted, outcome).await,
+                Err(error) => Err((error.into(), outcome)),
+            };
+            answered.unwrap_or_else(|(status, outcome)| refused(status, &outcome))
+        }
+        .instrument(span)
+        .await
+    }
+
+    /// Everything that is decided before the message is read.
+    fn admit(
+        &self,
+        request: &Request<hyper::body::Incoming>,
+        connection: &Arc<Connection>,
+        outcome: &mut Outcome,
+    ) -> Result<Admitted, Error> {
+        let platform = &self.platform;
+        if platform.draining.is_cancelled() {
+            return Err(shutting_down());
+        }
+        guard(request)?;
+        let machine_now = platform.clock.machine();
+        let directory = platform.standing.directory();
+        let caller = directory
+            .resolve(&connection.peer, platform.config.environment, machine_now)
+            .inspect_err(|e| if e.reason().info().code == Code::Unauthenticated { connection.close_after_answer() })?;
+        outcome.party_id.push_str(caller.party_id());
+        let method = platform.methods.find(request.uri().path())?;
+        outcome.path = method.path;
+        outcome.mutates = method.mutates();
+        let age = platform.standing.age_seconds(machine_now);
+        let timings = &platform.config.timings;
+        if age > timings.registry_dead_seconds || (method.mutates() && age > timings.registry_stale_seconds) {
+            return Err(Error::new(Reason::TemporarilyUnavailable, "the registry cannot be read for now")
+                .retry_after(Duration::from_secs(5)));
+        }
+        access::check(method, &caller, platform.config.environment)?;
+        let permit = caller.admit()?;
+        Ok(Admitted { caller, method, permit, deadline: self.deadline(request, method)? })
+    }
+
+    fn deadline(&self, request: &Request<hyper::body::Incoming>, method: &Method) -> Result<Option<Duration>, Error> {
+        let asked = match request.headers().get("grpc-timeout") {
+            None => None,
+            Some(value) => Some(
+                value
+                    .to_str()
+                    .ok()
+                    .and_then(parse_timeout)
+                    .ok_or_else(|| Error::new(Reason::NotGrpc, "the header grpc-timeout is malformed"))?,
+            ),
+        };
+        if method.client_streaming || method.server_streaming {
+            return Ok(asked);
+        }
+        let most = Duration::from_secs(self.platform.config.limits.max_deadline_seconds);
+        Ok(Some(asked.map_or(most, |a| a.min(most))))
+    }
+
+    async fn serve(
+        &self,
+        request: Request<hyper::body::Incoming>,
+        connection: &Arc<Connection>,
+        admitted: Admitted,
+        outcome: Outcome,
+    ) -> Result<Response<Body>, (Status, Outcome)> {
+        let Admitted { caller, method, permit, deadline } = admitted;
+        let started = outcome.started;
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(caller);
+        request.extensions_mut().insert(permit.clone());
+        let mut routes = self.routes.clone();
+        let handled = AssertUnwindSafe(async move { routes.call(request).await }).catch_unwind();
+        let handled = match deadline {
+            Some(left) => match tokio::time::timeout(left, handled).await {
+                Ok(handled) => handled,
+                Err(_) => return Err((Error::new(Reason::DeadlineExceeded, "the deadline passed").into(), outcome)),
+            },
+            None => handled.await,
+        };
+        let response = match handled {
+            Ok(Ok(response)) => response,
+            Ok(Err(never)) => match never {},
+            Err(_) => return Err((Error::internal("a handler panicked").into(), outcome)),
+        };
+        if let Some(status) = Status::from_header_map(response.headers()).filter(|s| s.code() != Code::Ok) {
+            return Err((status, outcome));
+        }
+        let (mut head, body) = response.into_parts();
+        if let Ok(id) = outcome.request_id.parse() {
+            head.headers.insert("x-request-id", id);
+        }
+        if !method.server_streaming {
+            outcome.note(&Status::ok(""));
+            return Ok(Response::from_parts(head, body));
+        }
+        let ends = Ends {
+            killed: connection.killed.clone().cancelled_owned(),
+            drained: self.platform.draining.clone().cancelled_owned(),
+            deadline: deadline.map(|d| d.saturating_sub(started.elapsed())),
+        };
+        Ok(Response::from_parts(head, Body::new(Guarded::new(body, ends, outcome, permit))))
+    }
+}
+
+struct Admitted {
+    caller: Caller,
+    method: &'static Method,
+    permit: Permit,
+    deadline: Option<Duration>,
+}
+
+fn refused(found: Status, outcome: &Outcome) -> Response<Body> {
+    let status = mapper::finished(found, &outcome.request_id);
+    outcome.note(&status);
+    let mut response = status.into_http();
+    if let Ok(id) = outcome.request_id.parse() {
+        response.headers_mut().insert("x-request-id", id);
+    }
+    response
+}
+
+/// Refuses what is not a gRPC call; tonic would answer it with OK.
+fn guard<B>(request: &Request<B>) -> Result<(), Error> {
+    let content_type = request.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let grpc = matches!(content_type.split(';').next(), Some("application/grpc" | "application/grpc+proto"));
+    if request.method() == http::Method::POST && grpc {
+        return Ok(());
+    }
+    Err(Error::new(Reason::NotGrpc, "expected POST with content-type application/grpc"))
+}
+
+/// `grpc-timeout`: up to eight digits and a unit.
+fn parse_timeout(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let n: u64 = digits.parse().ok()?;
+    Some(match unit {
+        "H" => Duration::from_secs(n * 3_600),
+        "M" => Duration::from_secs(n * 60),
+        "S" => Duration::from_secs(n),
+        "m" => Duration::from_millis(n),
+        "u" => Duration::from_micros(n),
+        "n" => Duration::from_nanos(n),
+        _ => return None,
+    })
+}
+
+const fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+        Code::Unknown => "UNKNOWN",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_read_as_the_specification_says() {
+        assert_eq!(parse_timeout("5S"), Some(Duration::from_secs(5)));
+        assert_eq!(parse_timeout("250m"), Some(Duration::from_millis(250)));
+        assert_eq!(parse_timeout("99999999H"), Some(Duration::from_secs(99_999_999 * 3_600)));
+        for bad in ["", "S", "5", "5x", "-5S", "123456789S", "5 S", "é"] {
+            assert_eq!(parse_timeout(bad), None, "{bad:?}");
+        }
+    }
+}

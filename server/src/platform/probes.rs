@@ -1,0 +1,71 @@
+//! `/livez`, `/readyz`, `/metrics`: plain HTTP on a local port, for those who have no certificate.
+//!
+//! Knows whether the parts answer, not what they do.
+
+use std::{fmt::Write as _, sync::Arc};
+
+use axum::{Router, extract::State, http::StatusCode, routing::get};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::Platform;
+
+#[derive(Clone)]
+struct Probes {
+    platform: Arc<Platform>,
+    metrics: Option<PrometheusHandle>,
+}
+
+/// Answers probes until `stop`.
+pub async fn serve(
+    listener: TcpListener,
+    platform: Arc<Platform>,
+    metrics: Option<PrometheusHandle>,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    let router = Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(exposition))
+        .with_state(Probes { platform, metrics });
+    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
+}
+
+async fn readyz(State(probes): State<Probes>) -> (StatusCode, String) {
+    let faults = faults(&probes.platform).await;
+    if faults.is_empty() {
+        return (StatusCode::OK, "ready\n".to_owned());
+    }
+    let mut text = String::from("not ready\n");
+    for fault in faults {
+        let _ = writeln!(text, "- {fault}");
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, text)
+}
+
+/// Why the server should not get calls now; nothing if it should.
+async fn faults(platform: &Platform) -> Vec<String> {
+    let mut faults = Vec::new();
+    if platform.draining.is_cancelled() {
+        faults.push("stopping".to_owned());
+    }
+    let answer = async { platform.db.read().await?.ping().await };
+    match tokio::time::timeout(std::time::Duration::from_secs(2), answer).await {
+        Ok(Ok(())) => {}
+        Ok(Err(_)) => faults.push("the database does not answer".to_owned()),
+        Err(_) => faults.push("the database does not answer in 2 s".to_owned()),
+    }
+    let age = platform.standing.age_seconds(platform.clock.machine());
+    if age > platform.config.timings.registry_stale_seconds {
+        faults.push(format!("the registry was last read {age} s ago: writes are refused"));
+    }
+    faults
+}
+
+async fn exposition(State(probes): State<Probes>) -> (StatusCode, String) {
+    match &probes.metrics {
+        Some(handle) => (StatusCode::OK, handle.render()),
+        None => (StatusCode::NOT_FOUND, "metrics are off\n".to_owned()),
+    }
+}

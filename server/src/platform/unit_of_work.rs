@@ -1,0 +1,371 @@
+//! The write path: the one place that begins a transaction for a call. A handler cannot bypass it.
+//!
+//! Order inside the transaction: the caller's party row is locked first (all writes of one caller pass here one by one),
+//! then the replay row is read, then the command loads, decides and stores, then events, audit lines, party rows and
+//! replay row are written, then it commits, and only then is anything answered. The work runs in a task of its own: a
+//! caller that goes away does not cut it in half. A refusal rolls everything back and is not stored.
+//!
+//! Knows no slice: a slice brings a [`Command`].
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use prost::Message;
+use rand::RngExt as _;
+use sha2::{Digest as _, Sha256};
+use sqlx::FromRow;
+use tracing::Instrument as _;
+
+use super::{
+    Platform,
+    audit::{AuditLine, Chain, hex},
+    clock::Course,
+    db::{Conn, Tx},
+    error::{Error, Reason},
+    identity::Caller,
+    quota::Permit,
+};
+use crate::{many, sql};
+
+/// How often a unit of work runs again after a serialization failure, a deadlock or a busy file.
+const MAX_ATTEMPTS: u32 = 8;
+
+/// The party that the server's own actions are recorded under.
+pub const SERVER_ACTOR: &str = "s-eservices";
+
+/// What a slice does inside the transaction. It may run more than once.
+pub trait Command: Send + Sync + 'static {
+    /// The answer, stored for replay.
+    type Answer: Message + Default + Send + 'static;
+
+    /// Loads, decides, stores, announces.
+    fn run(&self, work: &mut Work) -> impl Future<Output = Result<Self::Answer, Error>> + Send;
+}
+
+/// Which request a command comes from.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// Who calls.
+    pub caller: Caller,
+    /// Path of the method.
+    pub method: &'static str,
+    /// The caller's id of the request.
+    pub request_id: String,
+    /// Hash of the request's body.
+    pub body_hash: String,
+    /// Held until the work is done, so that a reset does not free it early.
+    pub permit: Option<Permit>,
+}
+
+/// The transaction as a command sees it.
+pub struct Work {
+    tx: Tx,
+    /// Business time of the work.
+    pub now: Timestamp,
+    machine_now: Timestamp,
+    actor: String,
+    method: &'static str,
+    request_id: String,
+    parties: BTreeMap<String, PartyRow>,
+    events: Vec<EventRow>,
+    lines: Vec<Line>,
+}
+
+/// A party's row, locked.
+#[derive(Clone, Debug, FromRow)]
+struct PartyRow {
+    revision: i64,
+    #[sqlx(flatten)]
+    chain: Chain,
+}
+
+#[derive(Debug)]
+struct EventRow {
+    party_id: String,
+    revision: i64,
+    kind: &'static str,
+    resource: String,
+    state: String,
+}
+
+#[derive(Debug)]
+struct Line {
+    party_id: String,
+    resource: String,
+    detail: String,
+}
+
+#[derive(FromRow)]
+struct Stored {
+    body_hash: String,
+    response: Vec<u8>,
+}
+
+impl Work {
+    /// What store functions take.
+    pub fn conn(&mut self) -> Conn<'_> {
+        self.tx.conn()
+    }
+
+    /// Machine time of the work.
+    #[must_use]
+    pub const fn machine_now(&self) -> Timestamp {
+        self.machine_now
+    }
+
+    /// Announces a change of one object to its owner: an event with the owner's next revision, which is answered.
+    pub async fn announce(
+        &mut self,
+        owner: &str,
+        kind: &'static str,
+        resource: impl Into<String>,
+        state: impl Into<String>,
+    ) -> Result<i64, Error> {
+        if !self.parties.contains_key(owner) {
+            self.lock(owner).await?;
+        }
+        let row = self.parties.get_mut(owner).ok_or_else(|| Error::internal("party row not locked"))?;
+        row.revision += 1;
+        let revision = row.revision;
+        self.events.push(EventRow {
+            party_id: owner.to_owned(),
+            revision,
+            kind,
+            resource: resource.into(),
+            state: state.into(),
+        });
+        Ok(revision)
+    }
+
+    /// Writes one line into a party's audit chain: once a call and party.
+    pub fn note(&mut self, owner: &str, resource: impl Into<String>, detail: impl Into<String>) {
+        self.lines.push(Line { party_id: owner.to_owned(), resource: resource.into(), detail: detail.into() });
+    }
+
+    async fn lock(&mut self, party_id: &str) -> Result<(), Error> {
+        let row = sql!(
+            optional,
+            &mut self.tx.conn(),
+            PartyRow,
+            "UPDATE parties SET revision = revision WHERE party_id = $1 RETURNING revision, audit_length, audit_head",
+            party_id,
+        )?;
+        let row = row.ok_or_else(|| Error::internal(format!("party {party_id} has no row")))?;
+        self.parties.insert(party_id.to_owned(), row);
+        Ok(())
+    }
+
+    async fn finish(mut self) -> Result<Tx, Error> {
+        let (occurred_at, recorded_at) = (self.now.as_microsecond(), self.machine_now.as_microsecond());
+        if !self.events.is_empty() {
+            many!(
+                &mut self.tx.conn(),
+                "INSERT INTO events (party_id, revision, kind, resource, state, occurred_at, recorded_at) ",
+                self.events,
+                "",
+                |e| (&e.party_id, e.revision, e.kind, &e.resource, &e.state, occurred_at, recorded_at)
+            )?;
+        }
+        for line in &self.lines {
+            let Some(row) = self.parties.get_mut(&line.party_id) else {
+                return Err(Error::internal("an audit line for a party that is not locked"));
+            };
+            let entry = AuditLine {
+                party_id: &line.party_id,
+                actor: &self.actor,
+                method: self.method,
+                request_id: &self.request_id,
+                resource: &line.resource,
+                detail: &line.detail,
+                recorded_at: self.machine_now,
+            };
+            row.chain.push(&mut self.tx.conn(), &entry).await?;
+        }
+        for (party_id, row) in &self.parties {
+            sql!(
+                execute,
+                &mut self.tx.conn(),
+                "UPDATE parties SET revision = $2, audit_length = $3, audit_head = $4 WHERE party_id = $1",
+                party_id,
+                row.revision,
+                row.chain.audit_length,
+                &row.chain.audit_head,
+            )?;
+        }
+        Ok(self.tx)
+    }
+}
+
+/// Runs a caller's command once per `request_id`: a repeated request gets the stored answer.
+pub async fn execute<C: Command>(platform: &Arc<Platform>, origin: Origin, command: C) -> Result<C::Answer, Error> {
+    let server = Arc::clone(platform);
+    let task = async move {
+        let _turn = origin.caller.write_turn().await;
+        retried(|| attempt(&server, &origin, &command)).await
+    };
+    tracked(platform, task).await
+}
+
+/// Runs an action of the server itself (a hold that lapses) on one owner's objects.
+pub async fn execute_own<C: Command>(
+    platform: &Arc<Platform>,
+    owner: String,
+    action: &'static str,
+    command: C,
+) -> Result<C::Answer, Error> {
+    let server = Arc::clone(platform);
+    let task = async move { retried(|| attempt_own(&server, &owner, action, &command)).await };
+    tracked(platform, task).await
+}
+
+async fn tracked<T: Send + 'static>(
+    platform: &Platform,
+    task: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    let span = tracing::Span::current();
+    match platform.tasks.spawn(task.instrument(span)).await {
+        Ok(outcome) => outcome,
+        Err(error) => Err(Error::internal(error)),
+    }
+}
+
+async fn retried<T, F: Future<Output = Result<T, Error>>>(mut attempt: impl FnMut() -> F) -> Result<T, Error> {
+    for number in 1..MAX_ATTEMPTS {
+        match attempt().await {
+            Err(error) if error.is_transient() => {
+                metrics::counter!("eservices_write_retries_total").increment(1);
+                let pause = rand::rng().random_range(1..=10_u64 << number.min(5));
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+            }
+            outcome => return outcome,
+        }
+    }
+    attempt().await
+}
+
+async fn attempt<C: Command>(platform: &Arc<Platform>, origin: &Origin, command: &C) -> Result<C::Answer, Error> {
+    let party_id = origin.caller.party_id();
+    let mut work = begin(platform, party_id, origin.method, origin.request_id.clone()).await?;
+    work.lock(party_id).await?;
+    if let Some(stored) = stored_reply(&mut work, origin).await? {
+        work.tx.rollback().await?;
+        if stored.body_hash != origin.body_hash {
+            return Err(Error::new(Reason::RequestIdReused, "the request_id was used before with another body"));
+        }
+        metrics::counter!("eservices_replays_total").increment(1);
+        return C::Answer::decode(stored.response.as_slice()).map_err(Error::internal);
+    }
+    let answer = match command.run(&mut work).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            work.tx.rollback().await?;
+            return Err(error);
+        }
+    };
+    let resource = work.lines.first().map(|l| l.resource.clone()).unwrap_or_default();
+    let created_at = work.machine_now.as_microsecond();
+    let mut tx = work.finish().await?;
+    sql!(
+        execute,
+        &mut tx.conn(),
+        "INSERT INTO requests (party_id, method, request_id, body_hash, resource, response, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        party_id,
+        origin.method,
+        &origin.request_id,
+        &origin.body_hash,
+        &resource,
+        answer.encode_to_vec(),
+        created_at,
+    )?;
+    tx.commit().await?;
+    Ok(answer)
+}
+
+async fn attempt_own<C: Command>(
+    platform: &Arc<Platform>,
+    owner: &str,
+    action: &'static str,
+    command: &C,
+) -> Result<C::Answer, Error> {
+    let mut work = begin(platform, SERVER_ACTOR, action, String::new()).await?;
+    work.lock(owner).await?;
+    match command.run(&mut work).await {
+        Ok(answer) => {
+            work.finish().await?.commit().await?;
+            Ok(answer)
+        }
+        Err(error) => {
+            work.tx.rollback().await?;
+            Err(error)
+        }
+    }
+}
+
+async fn begin(platform: &Platform, actor: &str, method: &'static str, request_id: String) -> Result<Work, Error> {
+    let mut tx = platform.db.begin().await?;
+    if platform.clock.movable() {
+        platform.clock.follow(course(&mut tx.conn()).await?);
+    }
+    let machine_now = platform.clock.machine();
+    let now = platform.clock.business();
+    Ok(Work {
+        tx,
+        now,
+        machine_now,
+        actor: actor.to_owned(),
+        method,
+        request_id,
+        parties: BTreeMap::new(),
+        events: Vec::new(),
+        lines: Vec::new(),
+    })
+}
+
+/// How business time runs, as the database says.
+pub async fn course(conn: &mut Conn<'_>) -> Result<Course, sqlx::Error> {
+    sql!(one, conn, Course, "SELECT base, anchor, speed FROM business_clock WHERE id = 1")
+}
+
+/// Sets a new course of business time, if the known one still holds.
+pub async fn set_course(conn: &mut Conn<'_>, known: Course, course: Course) -> Result<bool, sqlx::Error> {
+    let rows = sql!(
+        execute,
+        conn,
+        "UPDATE business_clock SET base = $1, anchor = $2, speed = $3 WHERE id = 1 AND base = $4 AND anchor = $5",
+        course.base,
+        course.anchor,
+        course.speed,
+        known.base,
+        known.anchor,
+    )?;
+    Ok(rows == 1)
+}
+
+async fn stored_reply(work: &mut Work, origin: &Origin) -> Result<Option<Stored>, sqlx::Error> {
+    sql!(
+        optional,
+        &mut work.tx.conn(),
+        Stored,
+        "SELECT body_hash, response FROM requests WHERE party_id = $1 AND method = $2 AND request_id = $3",
+        origin.caller.party_id(),
+        origin.method,
+        &origin.request_id,
+    )
+}
+
+/// The hash that tells two bodies of one `request_id` apart.
+#[must_use]
+pub fn body_hash(request: &impl Message) -> String {
+    hex(&Sha256::digest(request.encode_to_vec()))
+}
+
+/// Deletes replies that are older than their retention (machine time); answers how many.
+pub async fn forget_old_replies(platform: &Platform) -> Result<u64, sqlx::Error> {
+    const DAY: i64 = 86_400_000_000;
+    let before = platform.clock.machine().as_microsecond() - i64::from(platform.config.timings.replay_days) * DAY;
+    let mut tx = platform.db.begin().await?;
+    let rows = sql!(execute, &mut tx.conn(), "DELETE FROM requests WHERE created_at < $1", before)?;
+    tx.commit().await?;
+    Ok(rows)
+}

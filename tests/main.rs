@@ -1,0 +1,10 @@
+//! End-to-end tests: a server in process, called over mutual TLS. One binary; a module per e-service and per promise.
+//!
+//! The database is a SQLite file in a temporary folder, or PostgreSQL where `ESERVICES_TEST_DATABASE` names one
+//! (`postgres://user@host:port/postgres`); under CI the variable must be set.
+
+mod harness;
+
+mod appointments;
+mod eligibility;
+mod identity;
