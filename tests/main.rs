@@ -8,3 +8,5 @@ mod harness;
 mod appointments;
 mod eligibility;
 mod identity;
+mod race;
+mod replay;

@@ -98,7 +98,7 @@ async fn appointment(client: &Client, intervention: Intervention) -> Result<(), 
     };
     let found = appointments.search_slots(search).await.map_err(Error::from)?.into_inner();
     println!("window       {} to {}", found.window_first_day, found.window_last_day);
-    let [first, second] = found.slots.as_slice() else {
+    let [first, second, ..] = found.slots.as_slice() else {
         return Err(format!("fewer than two slots, next day with room {:?}", found.next_day_with_room).into());
     };
 

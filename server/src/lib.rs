@@ -71,10 +71,11 @@ pub async fn start(
     let reflection = || {
         tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(eservices::DESCRIPTORS)
     };
+    let most = platform.config.limits.max_request_bytes;
     let routes = routes
-        .add_service(health_service)
-        .add_service(reflection().build_v1()?)
-        .add_service(reflection().build_v1alpha()?);
+        .add_service(health_service.max_decoding_message_size(most))
+        .add_service(reflection().build_v1()?.max_decoding_message_size(most))
+        .add_service(reflection().build_v1alpha()?.max_decoding_message_size(most));
     let pipeline = Pipeline::new(Arc::clone(&platform), routes.prepare());
     let every = Duration::from_millis(platform.config.timings.tls_poll_millis);
     let tasks = vec![

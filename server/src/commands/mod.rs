@@ -1,1 +1,185 @@
-//! The commands of the binary, one file each.
+//! The command line: what can be asked of the binary, one file each.
+//!
+//! A command answers text or JSON on standard output and notes on standard error; one that fails says why in one line
+//! (a configuration: one line a fault) and ends with exit code 2. This file reads arguments and prints; it knows no
+//! command's business.
+
+pub mod certificate;
+pub mod check_config;
+pub mod demo;
+pub mod export_descriptors;
+pub mod migrate;
+pub mod operator;
+mod output;
+pub mod serve;
+#[cfg(test)]
+mod tests;
+
+use std::{path::PathBuf, process::ExitCode, str::FromStr as _};
+
+use clap::{Args, Parser, Subcommand, error::ErrorKind};
+use eservices_reference::eservices::{self, EServices};
+use sqlx::sqlite::SqliteConnectOptions;
+
+pub use self::output::{Answer, Failure};
+use crate::platform::{
+    clock::{Clock, Machine},
+    config::Config,
+    db::Db,
+    ids::Ids,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  eservices-server check-config --config eservices.toml
+  eservices-server migrate --config eservices.toml
+  eservices-server operator create --siren 900000019 --name 'Opérateur Alpha' --quadrigram ALPH
+  eservices-server operator subscribe --operator 900000019 e-rdv-grand-public eligibilite
+  eservices-server certificate issue --operator 900000019 --e-service e-rdv-grand-public \\
+      --csr alpha.csr --ca-cert issuing.pem --ca-key issuing.key --out alpha
+
+Every key of the configuration can be set by variable (ESERVICES_DATABASE__URL=…) and by flag (--set database.url=…);
+the flag goes before the variable, the variable before the file.";
+
+/// The e-services of a wholesale telecom operator, over gRPC with mutual TLS.
+#[derive(Debug, Parser)]
+#[command(name = "eservices-server", version, after_help = EXAMPLES, max_term_width = 110)]
+pub struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What holds for every command.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "For every command")]
+pub struct Global {
+    /// The configuration file (TOML).
+    #[arg(long, global = true, value_name = "FILE", env = "ESERVICES_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// One key of the configuration, for instance database.url=sqlite:eservices.db; may be repeated.
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Answer in JSON, for machines.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Create operators and back-office systems, and say what they may use.
+    #[command(subcommand, visible_alias = "op")]
+    Operator(operator::Action),
+    /// Issue, list and revoke client certificates.
+    #[command(subcommand, visible_alias = "cert")]
+    Certificate(certificate::Action),
+    /// Print the configuration as it takes effect, or every fault in it.
+    CheckConfig,
+    /// Bring the database's schema up to date; it only goes forward.
+    Migrate,
+    /// Write the contract's descriptor set (google.protobuf.FileDescriptorSet), for grpcurl and code generators.
+    ExportDescriptors(export_descriptors::Export),
+}
+
+/// Reads the process's arguments. Help and version are printed; anything else that is no command ends the process.
+#[must_use]
+pub fn parse() -> Cli {
+    Cli::try_parse().unwrap_or_else(|error| {
+        if error.use_stderr() && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+            Failure::usage(&error).print();
+            std::process::exit(2);
+        }
+        error.exit()
+    })
+}
+
+/// Does what the command line asks, prints the answer, and tells the exit code: 0, or 2 with the reason printed.
+pub async fn run(cli: Cli) -> ExitCode {
+    match answer(cli).await {
+        Ok(answer) => {
+            answer.print();
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            failure.print();
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Does what the command line asks.
+pub async fn answer(cli: Cli) -> Result<Answer, Failure> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Operator(action) => operator::run(action, &Context::load(global)?).await,
+        Command::Certificate(action) => certificate::run(action, &Context::load(global)?).await,
+        Command::CheckConfig => check_config::run(global),
+        Command::Migrate => migrate::run(&Context::load(global)?).await,
+        Command::ExportDescriptors(export) => export_descriptors::run(&export, global),
+    }
+}
+
+/// What a command works with.
+pub struct Context {
+    /// The settings.
+    pub config: Config,
+    /// Machine time.
+    pub clock: Clock,
+    /// Makes identifiers.
+    pub ids: Ids,
+    /// Whether machines read the answer.
+    pub json: bool,
+}
+
+impl Context {
+    /// Reads the configuration.
+    pub fn load(global: &Global) -> Result<Self, Failure> {
+        let config = Config::load(global.config.as_deref(), &global.set)?;
+        Ok(Self { config, clock: Clock::new(Machine::System, false), ids: Ids::default(), json: global.json })
+    }
+
+    /// The database, which must exist: a mistyped path would otherwise make an empty one.
+    pub async fn database(&self) -> Result<Db, Failure> {
+        let url = &self.config.database.url;
+        if url.starts_with("sqlite:")
+            && let Ok(options) = SqliteConnectOptions::from_str(url)
+            && !options.get_filename().exists()
+        {
+            let path = options.get_filename().display().to_string();
+            return Err(Failure::new(format!("{path}: no such database: make it with eservices-server migrate")));
+        }
+        Ok(Db::open(&self.config.database).await?)
+    }
+
+    /// The e-services: the reference folder's file if it has one, those of the binary otherwise.
+    pub fn catalogue(&self) -> Result<EServices, Failure> {
+        let path = self.config.reference.folder.join(eservices::FILE);
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => eservices::DEFAULT.to_owned(),
+            Err(error) => return Err(Failure::file(&path, &error)),
+        };
+        eservices::parse(&path.display().to_string(), &text).map_err(|e| Failure::new(e.to_string()))
+    }
+}
+
+/// E-services as people name them: a code, or a certificate's name (`e-RDV`), which opens several.
+fn e_services(names: &[String], catalogue: &EServices) -> Vec<String> {
+    let mut codes = Vec::new();
+    for name in names {
+        let before = codes.len();
+        if catalogue.get(name).is_none() {
+            codes.extend(catalogue.opened_by(name).map(|service| service.code.to_string()));
+        }
+        if codes.len() == before {
+            codes.push(name.clone());
+        }
+    }
+    codes.sort_unstable();
+    codes.dedup();
+    codes
+}

@@ -25,7 +25,7 @@ pub mod testing;
 pub mod tls;
 pub mod unit_of_work;
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicU64};
 
 use eservices_reference::Reference;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -54,6 +54,8 @@ pub struct Platform {
     pub connections: Arc<Connections>,
     /// Methods that the server knows.
     pub methods: access::Table,
+    /// Calls that passed every layer and were handed to a service.
+    pub entered: AtomicU64,
     /// Units of work under way; they finish before the process ends.
     pub tasks: TaskTracker,
     /// Cancelled when the server stops.
@@ -90,6 +92,7 @@ impl Platform {
             standing: Standing::default(),
             connections: Arc::default(),
             methods,
+            entered: AtomicU64::new(0),
             tasks: TaskTracker::new(),
             draining: CancellationToken::new(),
         });

@@ -3,7 +3,7 @@
 //! SQLite on a file in a temporary folder; PostgreSQL where `ESERVICES_TEST_POSTGRES` holds the URL of a database in which
 //! the user may create others. Knows no table.
 
-use std::{panic::resume_unwind, str::FromStr as _};
+use std::{io::Write as _, panic::resume_unwind, str::FromStr as _, sync::Once};
 
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection, postgres::PgConnectOptions,
@@ -37,7 +37,7 @@ where
     db.close().await;
 
     let Ok(admin) = std::env::var(POSTGRES) else {
-        eprintln!("PostgreSQL is not tried: {POSTGRES} is not set");
+        say_not_tried();
         return;
     };
     let name = format!("es_{:012}", Ids::default().twelve_digits());
@@ -55,6 +55,14 @@ where
     };
     connection.execute(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).await.unwrap();
     outcome.unwrap_or_else(|e| resume_unwind(e.into_panic()));
+}
+
+/// Once a process, and past the capture of test output: a skipped engine must not be skipped in silence.
+fn say_not_tried() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let _ = writeln!(std::io::stderr(), "PostgreSQL is not tried: {POSTGRES} is not set");
+    });
 }
 
 async fn opened(url: String) -> Db {

@@ -1,0 +1,51 @@
+//! `demo`: a whole small wholesaler under one folder, its calls shown, then left running to be called from outside.
+
+mod journey;
+mod show;
+mod world;
+
+use std::{error::Error, path::PathBuf};
+
+use clap::Parser;
+
+use super::serve;
+
+/// Make a demo under a folder, run the calls, then keep serving.
+#[derive(Debug, Parser)]
+#[command(after_help = "Examples:\n  eservices-server demo\n  eservices-server demo --once\n  eservices-server demo --dir /tmp/demo --port 6000")]
+pub struct Args {
+    /// End after the calls, with a summary; exit code 0 if all went as shown.
+    #[arg(long)]
+    once: bool,
+    /// Folder of the demo; kept, and used again by the next run.
+    #[arg(long, default_value = "var/demo")]
+    dir: PathBuf,
+    /// Port to serve on; with --once any free one unless given.
+    #[arg(long)]
+    port: Option<u16>,
+}
+
+/// Runs the demo.
+pub async fn run(args: Args) -> Result<(), Box<dyn Error>> {
+    let port = args.port.unwrap_or(if args.once { 0 } else { 50_051 });
+    let show = show::Show::new();
+    show.title("Making the demo", &args.dir.display().to_string());
+    let world = world::prepare(&args.dir, port)?;
+    let node = serve::launch(world.config.clone()).await?;
+    world.register(&node.server.platform).await?;
+    show.title("Serving", &format!("https://localhost:{} (gRPC, mutual TLS)", node.server.address.port()));
+    let outcome = journey::run(&world, node.server.address.port(), &show).await;
+    match outcome {
+        Ok(()) => show.summary(),
+        Err(error) => {
+            node.stop().await;
+            return Err(error);
+        }
+    }
+    if !args.once {
+        show.from_outside(&args.dir, node.server.address.port(), &node.local.to_string());
+        serve::told_to_stop().await?;
+    }
+    node.stop().await;
+    Ok(())
+}

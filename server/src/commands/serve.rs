@@ -1,0 +1,91 @@
+//! `serve`: one node, until SIGTERM or Ctrl-C.
+
+use std::{error::Error, net::SocketAddr, sync::Arc};
+
+use eservices_reference::Reference;
+use tokio::{net::TcpListener, signal::unix, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Server,
+    platform::{
+        Parts, Platform, access,
+        clock::{Clock, Machine},
+        config::{Config, Environment},
+        db::Db,
+        ids::Ids,
+        probes, telemetry,
+        tls::Tls,
+    },
+    routes, start,
+};
+
+/// A node that runs: the server and its probes.
+pub struct Node {
+    /// The server.
+    pub server: Server,
+    /// Where the probes are.
+    pub local: SocketAddr,
+    probes: JoinHandle<std::io::Result<()>>,
+    stop_probes: CancellationToken,
+}
+
+/// Serves until the process is told to stop, then lets calls under way finish.
+pub async fn run(config: Config) -> Result<(), Box<dyn Error>> {
+    telemetry::start_logs(&config.log);
+    let node = launch(config).await?;
+    tracing::info!(grpc = %node.server.address, local = %node.local, "serving");
+    told_to_stop().await?;
+    tracing::info!("stopping");
+    node.stop().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Opens everything that the configuration names and serves.
+pub async fn launch(config: Config) -> Result<Node, Box<dyn Error>> {
+    let metrics = telemetry::start_metrics();
+    let tls = Arc::new(Tls::load(&config.tls)?);
+    let reference = Arc::new(Reference::load(&config.reference.folder)?);
+    let problems = reference.report().problems.len();
+    tracing::info!(release = %reference.release().name, problems, "reference loaded");
+    let db = Db::open(&config.database).await?;
+    db.migrate().await?;
+    let (grpc, local) = (config.listen.grpc, config.listen.local);
+    let clock = Clock::new(Machine::System, config.environment == Environment::NonProduction);
+    let methods = access::Table::default();
+    let platform = Platform::start(Parts { config, db, reference, clock, ids: Ids::default(), methods }).await?;
+    let listener = listen("listen.grpc", grpc).await?;
+    let local = listen("listen.local", local).await?;
+    let local_address = local.local_addr()?;
+    let stop_probes = CancellationToken::new();
+    let probes = tokio::spawn(probes::serve(local, Arc::clone(&platform), metrics, stop_probes.clone()));
+    let server = start(listener, Arc::clone(&platform), tls, routes(&platform)).await?;
+    Ok(Node { server, local: local_address, probes, stop_probes })
+}
+
+impl Node {
+    /// Lets calls under way finish; `/readyz` says no meanwhile.
+    pub async fn stop(self) {
+        self.server.stop().await;
+        self.stop_probes.cancel();
+        if let Ok(Err(error)) = self.probes.await {
+            tracing::error!(%error, "the probes failed");
+        }
+    }
+}
+
+/// Until SIGTERM or Ctrl-C.
+pub async fn told_to_stop() -> std::io::Result<()> {
+    let mut terminate = unix::signal(unix::SignalKind::terminate())?;
+    let mut interrupt = unix::signal(unix::SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+async fn listen(key: &str, address: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address).await.map_err(|e| format!("{key}: cannot listen on {address}: {e}"))
+}

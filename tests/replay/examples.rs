@@ -1,0 +1,140 @@
+//! One request a mutating method, and what it does, written by hand. A method without one fails the test.
+
+use eservices::{
+    appointments::v1::{CancelAppointmentRequest, HoldAppointmentRequest, RescheduleAppointmentRequest},
+    fulfilment::v1::{DayCapacity, PublishCapacityRequest, PublishZonesRequest, SlotCapacity, Zone},
+    sandbox::v1::{AdvanceClockRequest, ResetAppointmentsRequest, SetClockSpeedRequest, advance_clock_request::Target},
+};
+use prost::Message as _;
+
+use super::Effect;
+use crate::harness::{day_after, intervention, slot_id};
+
+/// An appointment of the caller, held in the first slot of J+8.
+pub struct Setting {
+    pub reference: String,
+    pub etag: String,
+}
+
+/// Which kind of caller a method is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    Operator,
+    System,
+}
+
+type Body = fn(&Setting, &str) -> Vec<u8>;
+
+/// A request, another one with the same id, and the effect of the first.
+pub struct Example {
+    pub who: Who,
+    pub body: Body,
+    /// None where the body is the id alone.
+    pub other_body: Option<Body>,
+    pub effect: Effect,
+}
+
+/// Each call: one replay row, one event, one audit line.
+const ONE: Effect = Effect {
+    requests: 1,
+    events: 1,
+    audit_lines: 1,
+    appointments: 0,
+    alive: 0,
+    versions: 0,
+    booked_first: 0,
+    booked: 0,
+    slots: 0,
+    zones: 0,
+    clock: 0,
+};
+
+pub fn example(path: &str) -> Example {
+    let example = |who, body: Body, other: Body, effect| Example { who, body, other_body: Some(other), effect };
+    let operator = |body: Body, other: Body, effect: Effect| example(Who::Operator, body, other, effect);
+    let system = |body: Body, other: Body, effect: Effect| example(Who::System, body, other, effect);
+    match path {
+        "/eservices.appointments.v1.AppointmentService/HoldAppointment" => operator(
+            |_, id| hold(id, &slot_id(8, "08:00")),
+            |_, id| hold(id, &slot_id(8, "13:00")),
+            Effect { appointments: 1, alive: 1, versions: 1, booked_first: 1, booked: 1, ..ONE },
+        ),
+        "/eservices.appointments.v1.AppointmentService/RescheduleAppointment" => operator(
+            |setting, id| reschedule(setting, id, &slot_id(9, "08:00")),
+            |setting, id| reschedule(setting, id, &slot_id(9, "13:00")),
+            Effect { versions: 1, booked_first: -1, ..ONE },
+        ),
+        "/eservices.appointments.v1.AppointmentService/CancelAppointment" => operator(
+            |setting, id| cancel(setting, id, &setting.etag),
+            |setting, id| cancel(setting, id, "7"),
+            Effect { alive: -1, versions: 1, booked_first: -1, booked: -1, ..ONE },
+        ),
+        // The holds of both operators end after 1,800 s: two lapse, each with an event and a line of its own.
+        "/eservices.sandbox.v1.SandboxService/AdvanceClock" => operator(
+            |_, id| advance(id, 1_860),
+            |_, id| advance(id, 1_861),
+            Effect { events: 3, audit_lines: 3, alive: -2, versions: 2, booked_first: -2, booked: -2, clock: 1_860, ..ONE },
+        ),
+        "/eservices.sandbox.v1.SandboxService/SetClockSpeed" => {
+            operator(|_, id| speed(id, 60.0), |_, id| speed(id, 61.0), ONE)
+        }
+        "/eservices.sandbox.v1.SandboxService/ResetAppointments" => Example {
+            who: Who::Operator,
+            body: |_, id| ResetAppointmentsRequest { request_id: id.to_owned() }.encode_to_vec(),
+            other_body: None,
+            effect: Effect { events: 2, alive: -1, versions: 1, booked_first: -1, booked: -1, ..ONE },
+        },
+        "/eservices.fulfilment.v1.FulfilmentService/PublishZones" => {
+            system(|_, id| zones(id, "Brie"), |_, id| zones(id, "Autre"), Effect { zones: 1, ..ONE })
+        }
+        // Today: two days later the same request would be refused for its form.
+        "/eservices.fulfilment.v1.FulfilmentService/PublishCapacity" => {
+            system(|_, id| capacity(id, 1), |_, id| capacity(id, 2), Effect { slots: 1, ..ONE })
+        }
+        _ => panic!("{path} changes something and has no example here: write one, and its effect"),
+    }
+}
+
+fn hold(id: &str, slot: &str) -> Vec<u8> {
+    HoldAppointmentRequest { request_id: id.into(), intervention: Some(intervention()), slot_id: slot.into() }
+        .encode_to_vec()
+}
+
+fn reschedule(setting: &Setting, id: &str, slot: &str) -> Vec<u8> {
+    RescheduleAppointmentRequest {
+        request_id: id.into(),
+        reference: setting.reference.clone(),
+        etag: setting.etag.clone(),
+        slot_id: slot.into(),
+    }
+    .encode_to_vec()
+}
+
+fn cancel(setting: &Setting, id: &str, etag: &str) -> Vec<u8> {
+    CancelAppointmentRequest { request_id: id.into(), reference: setting.reference.clone(), etag: etag.into() }
+        .encode_to_vec()
+}
+
+fn advance(id: &str, seconds: i64) -> Vec<u8> {
+    let by = prost_types::Duration { seconds, nanos: 0 };
+    AdvanceClockRequest { request_id: id.into(), target: Some(Target::By(by)) }.encode_to_vec()
+}
+
+fn speed(id: &str, speed: f64) -> Vec<u8> {
+    SetClockSpeedRequest { request_id: id.into(), speed }.encode_to_vec()
+}
+
+fn zones(id: &str, label: &str) -> Vec<u8> {
+    let zone = Zone { code: "ZBRI".into(), label: label.into(), commune_codes: vec!["77379".into()] };
+    PublishZonesRequest { request_id: id.into(), zones: vec![zone] }.encode_to_vec()
+}
+
+fn capacity(id: &str, places: u32) -> Vec<u8> {
+    let slot = SlotCapacity { start_time: "08:00".into(), end_time: "12:00".into(), capacity: places };
+    PublishCapacityRequest {
+        request_id: id.into(),
+        zone_code: "ZMLV".into(),
+        days: vec![DayCapacity { day: day_after(0), slots: vec![slot] }],
+    }
+    .encode_to_vec()
+}
