@@ -6,7 +6,10 @@
 mod harness;
 
 mod appointments;
+mod authorization;
 mod eligibility;
+mod ghost;
 mod identity;
+mod protocol;
 mod race;
 mod replay;

@@ -5,6 +5,7 @@
 
 pub mod database;
 pub mod raw;
+pub mod trial;
 
 use std::{
     net::SocketAddr,
@@ -253,6 +254,12 @@ impl World {
     /// Has the server look at the registry now instead of at its next turn.
     pub async fn look(&self) {
         eservices_server::platform::housekeeping::look(&self.platform).await.unwrap();
+    }
+
+    /// Moves machine time on (business time goes along), and has the server look at the registry at the new instant.
+    pub async fn machine_on(&self, seconds: i64) {
+        self.machine.fetch_add(seconds * 1_000_000, Ordering::Relaxed);
+        self.look().await;
     }
 
     /// A client with retries off: a test sees each answer.

@@ -12,10 +12,11 @@ pub mod migrate;
 pub mod operator;
 mod output;
 pub mod serve;
+mod staged;
 #[cfg(test)]
 mod tests;
 
-use std::{path::PathBuf, process::ExitCode, str::FromStr as _};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode, str::FromStr as _};
 
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
 use eservices_reference::eservices::{self, EServices};
@@ -31,6 +32,8 @@ use crate::platform::{
 
 const EXAMPLES: &str = "\
 Examples:
+  eservices-server demo
+  eservices-server serve --config eservices.toml
   eservices-server check-config --config eservices.toml
   eservices-server migrate --config eservices.toml
   eservices-server operator create --siren 900000019 --name 'Opérateur Alpha' --quadrigram ALPH
@@ -71,11 +74,15 @@ pub struct Global {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Make a small wholesaler in a folder, show the calls, then serve it (--once: end after the calls).
+    Demo(demo::Args),
+    /// Serve, until SIGTERM or Ctrl-C.
+    Serve,
     /// Create operators and back-office systems, and say what they may use.
-    #[command(subcommand, visible_alias = "op")]
+    #[command(subcommand)]
     Operator(operator::Action),
     /// Issue, list and revoke client certificates.
-    #[command(subcommand, visible_alias = "cert")]
+    #[command(subcommand)]
     Certificate(certificate::Action),
     /// Print the configuration as it takes effect, or every fault in it.
     CheckConfig,
@@ -85,10 +92,40 @@ pub enum Command {
     ExportDescriptors(export_descriptors::Export),
 }
 
+impl Cli {
+    /// Reads arguments, the program's name first.
+    pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        Self::try_parse_from(settings_last(args))
+    }
+}
+
+/// Every `--set` after the rest, in its order: of a global option that stands both before and after a subcommand, clap
+/// keeps those after alone, and a setting must not be lost in silence.
+fn settings_last(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let (mut rest, mut settings) = (Vec::new(), Vec::new());
+    let mut args = args.into_iter();
+    while let Some(arg) = args.next() {
+        if arg == "--" {
+            rest.append(&mut settings);
+            rest.push(arg);
+            rest.extend(args.by_ref());
+        } else if arg == "--set" {
+            settings.push(arg);
+            settings.extend(args.next());
+        } else if arg.as_encoded_bytes().starts_with(b"--set=") {
+            settings.push(arg);
+        } else {
+            rest.push(arg);
+        }
+    }
+    rest.append(&mut settings);
+    rest
+}
+
 /// Reads the process's arguments. Help and version are printed; anything else that is no command ends the process.
 #[must_use]
 pub fn parse() -> Cli {
-    Cli::try_parse().unwrap_or_else(|error| {
+    Cli::read(std::env::args_os()).unwrap_or_else(|error| {
         if error.use_stderr() && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
             Failure::usage(&error).print();
             std::process::exit(2);
@@ -115,12 +152,19 @@ pub async fn run(cli: Cli) -> ExitCode {
 pub async fn answer(cli: Cli) -> Result<Answer, Failure> {
     let global = &cli.global;
     match cli.command {
+        Command::Demo(args) => shown(demo::run(args).await),
+        Command::Serve => shown(serve::run(Context::load(global)?.config).await),
         Command::Operator(action) => operator::run(action, &Context::load(global)?).await,
         Command::Certificate(action) => certificate::run(action, &Context::load(global)?).await,
         Command::CheckConfig => check_config::run(global),
         Command::Migrate => migrate::run(&Context::load(global)?).await,
         Command::ExportDescriptors(export) => export_descriptors::run(&export, global),
     }
+}
+
+/// The end of a command that shows what it does while it does it.
+fn shown(outcome: Result<(), Box<dyn std::error::Error>>) -> Result<Answer, Failure> {
+    outcome.map(|()| Answer::default()).map_err(|e| Failure::new(e.to_string()))
 }
 
 /// What a command works with.
@@ -150,7 +194,9 @@ impl Context {
             && !options.get_filename().exists()
         {
             let path = options.get_filename().display().to_string();
-            return Err(Failure::new(format!("{path}: no such database: make it with eservices-server migrate")));
+            return Err(Failure::new(format!(
+                "{path}: no such database: make it with eservices-server migrate"
+            )));
         }
         Ok(Db::open(&self.config.database).await?)
     }

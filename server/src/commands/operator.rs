@@ -157,7 +157,13 @@ fn created(context: &Context, outcome: Outcome, holder: &Holder, name: &str) -> 
     )
 }
 
-async fn grants(asked: &Names, grant: bool, context: &Context, db: &Db, by: By<'_>) -> Result<Answer, Failure> {
+async fn grants(
+    asked: &Names,
+    grant: bool,
+    context: &Context,
+    db: &Db,
+    by: By<'_>,
+) -> Result<Answer, Failure> {
     let holder = Holder::parse(&asked.operator)?;
     let catalogue = context.catalogue()?;
     let names = match holder {
@@ -185,7 +191,13 @@ async fn grants(asked: &Names, grant: bool, context: &Context, db: &Db, by: By<'
     ))
 }
 
-async fn status(which: &Which, status: Status, context: &Context, db: &Db, by: By<'_>) -> Result<Answer, Failure> {
+async fn status(
+    which: &Which,
+    status: Status,
+    context: &Context,
+    db: &Db,
+    by: By<'_>,
+) -> Result<Answer, Failure> {
     let holder = Holder::parse(&which.operator)?;
     let changed = registry::set_status(db, by, &holder, status).await? == Outcome::Changed;
     let word = status.as_str();

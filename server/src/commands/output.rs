@@ -58,7 +58,8 @@ impl Failure {
         let text = error.to_string();
         let mut parts = text.split("\n\n").map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "));
         let first = parts.next().unwrap_or_default();
-        let tip = parts.find(|part| part.starts_with("tip: ")).map_or_else(String::new, |tip| format!("; {tip}"));
+        let tip =
+            parts.find(|part| part.starts_with("tip: ")).map_or_else(String::new, |tip| format!("; {tip}"));
         let what = first.strip_prefix("error: ").unwrap_or(&first);
         Self::new(format!("{what}{tip} (more: --help)"))
     }

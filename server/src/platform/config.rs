@@ -214,8 +214,16 @@ impl Default for Config {
                 grpc: SocketAddr::from(([127, 0, 0, 1], 50051)),
                 local: SocketAddr::from(([127, 0, 0, 1], 9464)),
             },
-            tls: Tls { certificate: "server.pem".into(), key: "server.key".into(), client_ca: "root.pem".into() },
-            database: Database { url: "sqlite:eservices.db".into(), connections: 8, acquire_timeout_seconds: 5 },
+            tls: Tls {
+                certificate: "server.pem".into(),
+                key: "server.key".into(),
+                client_ca: "root.pem".into(),
+            },
+            database: Database {
+                url: "sqlite:eservices.db".into(),
+                connections: 8,
+                acquire_timeout_seconds: 5,
+            },
             reference: Reference { folder: "reference".into() },
             limits: Limits {
                 max_request_bytes: 1 << 20,
@@ -303,7 +311,9 @@ fn masked_url(url: &str) -> String {
     for (at, pair) in query.iter().flat_map(|q| q.split('&')).enumerate() {
         shown.push(if at == 0 { '?' } else { '&' });
         match pair.split_once('=') {
-            Some((key, _)) if key.to_ascii_lowercase().contains("password") => shown += &format!("{key}={MASK}"),
+            Some((key, _)) if key.to_ascii_lowercase().contains("password") => {
+                shown += &format!("{key}={MASK}")
+            }
             _ => shown += pair,
         }
     }

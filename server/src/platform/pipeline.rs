@@ -3,7 +3,11 @@
 //!
 //! Knows no slice; the slices are behind `routes`.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use futures_util::FutureExt as _;
 use http::{Request, Response, header::CONTENT_TYPE};
@@ -155,6 +159,7 @@ impl Pipeline {
         request.extensions_mut().insert(caller);
         request.extensions_mut().insert(permit.clone());
         let mut routes = self.routes.clone();
+        self.platform.entered.fetch_add(1, Ordering::Relaxed);
         let handled = AssertUnwindSafe(async move { routes.call(request).await }).catch_unwind();
         let handled = match deadline {
             Some(left) => match tokio::time::timeout(left, handled).await {

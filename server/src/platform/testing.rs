@@ -6,7 +6,8 @@
 use std::{io::Write as _, panic::resume_unwind, str::FromStr as _, sync::Once};
 
 use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection, postgres::PgConnectOptions,
+    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection,
+    postgres::PgConnectOptions,
 };
 use tempfile::TempDir;
 

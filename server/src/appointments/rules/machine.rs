@@ -120,3 +120,54 @@ fn allowed(action: Action) -> String {
     let passing = TABLE.iter().filter(|(_, a, step)| *a == action && matches!(step, Step::To(_)));
     passing.map(|(state, _, _)| state.as_str()).collect::<Vec<_>>().join(",")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every pair, each outcome written by hand from the diagram in the contract.
+    #[test]
+    fn every_state_and_action() {
+        use {Action as A, Reason::*, State as S, Step::*};
+        let by_hand = [
+            (S::Held, A::Confirm, To(S::Confirmed)),
+            (S::Held, A::Reschedule, To(S::Held)),
+            (S::Held, A::Cancel, To(S::Cancelled)),
+            (S::Held, A::Lapse, Nothing),
+            (S::Confirmed, A::Confirm, Refused(Frdv04)),
+            (S::Confirmed, A::Reschedule, To(S::Confirmed)),
+            (S::Confirmed, A::Cancel, To(S::Cancelled)),
+            (S::Confirmed, A::Lapse, Nothing),
+            (S::Cancelled, A::Confirm, Refused(Frdv04)),
+            (S::Cancelled, A::Reschedule, Refused(Frdv04)),
+            (S::Cancelled, A::Cancel, Refused(Frdv04)),
+            (S::Cancelled, A::Lapse, Nothing),
+            (S::Lapsed, A::Confirm, Refused(Frdv03)),
+            (S::Lapsed, A::Reschedule, Refused(Frdv03)),
+            (S::Lapsed, A::Cancel, Refused(Frdv03)),
+            (S::Lapsed, A::Lapse, To(S::Lapsed)),
+        ];
+        assert_eq!(TABLE.len(), by_hand.len());
+        for (state, action, outcome) in by_hand {
+            assert_eq!(step(state, action), outcome, "{state:?} {action:?}");
+        }
+    }
+
+    #[test]
+    fn a_hold_is_lapsed_from_its_last_instant_on() {
+        let end: Timestamp = "2026-11-24T09:30:00Z".parse().unwrap();
+        let just_before = end - jiff::SignedDuration::from_micros(1);
+        assert_eq!(State::Held.at(end, just_before), State::Held);
+        assert_eq!(State::Held.at(end, end), State::Lapsed);
+        assert_eq!(State::Confirmed.at(end, end), State::Confirmed);
+        assert_eq!(State::Cancelled.at(end, end), State::Cancelled);
+    }
+
+    #[test]
+    fn a_refusal_names_the_states_that_allow() {
+        let error = next(State::Cancelled, Action::Cancel, Timestamp::UNIX_EPOCH).unwrap_err();
+        assert_eq!(error.reason(), Reason::Frdv04);
+        assert_eq!(allowed(Action::Cancel), "held,confirmed");
+        assert_eq!(allowed(Action::Confirm), "held");
+    }
+}

@@ -23,14 +23,18 @@ pub struct Args {
     /// Port to serve on; with --once any free one unless given.
     #[arg(long)]
     port: Option<u16>,
+    /// Port of the probes (`/readyz`, `/metrics`) on this machine; with --once any free one unless given.
+    #[arg(long)]
+    local_port: Option<u16>,
 }
 
 /// Runs the demo.
 pub async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let port = args.port.unwrap_or(if args.once { 0 } else { 50_051 });
+    let local_port = args.local_port.unwrap_or(if args.once { 0 } else { 9_464 });
     let show = show::Show::new();
     show.title("Making the demo", &args.dir.display().to_string());
-    let world = world::prepare(&args.dir, port)?;
+    let world = world::prepare(&args.dir, port, local_port)?;
     let node = serve::launch(world.config.clone()).await?;
     world.register(&node.server.platform).await?;
     show.title("Serving", &format!("https://localhost:{} (gRPC, mutual TLS)", node.server.address.port()));

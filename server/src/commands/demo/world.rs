@@ -53,7 +53,7 @@ pub struct World {
 }
 
 /// Makes what misses in the folder.
-pub fn prepare(dir: &Path, port: u16) -> Result<World, Box<dyn Error>> {
+pub fn prepare(dir: &Path, port: u16, local_port: u16) -> Result<World, Box<dyn Error>> {
     fs::create_dir_all(dir.join("reference"))?;
     for (name, bytes) in REFERENCE {
         fs::write(dir.join("reference").join(name), bytes)?;
@@ -78,7 +78,7 @@ pub fn prepare(dir: &Path, port: u16) -> Result<World, Box<dyn Error>> {
         let (peer, pem) = leaf(dir, file, &non_production, &profile, now)?;
         cast.push((number, registration(peer, pem, holder, names, format!("{code}_demo_test"))));
     }
-    let config = configuration(dir, port)?;
+    let config = configuration(dir, port, local_port)?;
     Ok(World { dir: dir.to_owned(), config, clock, cast })
 }
 
@@ -189,7 +189,7 @@ fn write_pair(dir: &Path, file: &str, pem: &str, key: &str) -> std::io::Result<(
 }
 
 /// `demo.toml`, which `serve --config` takes too; its token key stays from run to run.
-fn configuration(dir: &Path, port: u16) -> Result<Config, Box<dyn Error>> {
+fn configuration(dir: &Path, port: u16, local_port: u16) -> Result<Config, Box<dyn Error>> {
     let path = dir.join("demo.toml");
     let key = match fs::read_to_string(&path).ok().and_then(|t| t.parse::<toml::Table>().ok()) {
         Some(old) => old.get("tokens").and_then(|t| t.get("current")).and_then(|k| k.as_str()).map(str::to_owned),
@@ -203,9 +203,9 @@ fn configuration(dir: &Path, port: u16) -> Result<Config, Box<dyn Error>> {
     config.reference.folder = dir.join("reference");
     config.tokens.current = key.unwrap_or_else(new_key);
     config.log.filter = "warn".into();
-    config.listen.local = SocketAddr::from((Ipv4Addr::LOCALHOST, if port == 0 { 0 } else { 9_464 }));
     fs::write(&path, toml::to_string(&config)?)?;
     config.listen.grpc = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    config.listen.local = SocketAddr::from((Ipv4Addr::LOCALHOST, local_port));
     Ok(config)
 }
 

@@ -92,7 +92,8 @@ impl Config {
                     let before = settings.len();
                     for error in errors {
                         faults.push(readable(&error, &defaults));
-                        settings.retain(|s| !s.key.starts_with(&error.path) && !error.path.starts_with(&s.key));
+                        settings
+                            .retain(|s| !s.key.starts_with(&error.path) && !error.path.starts_with(&s.key));
                         broken.push(error.path.join("."));
                     }
                     if settings.len() == before {
@@ -173,7 +174,9 @@ fn from_variables(
     let mut found: Vec<(String, OsString)> = variables
         .into_iter()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
-        .filter(|(name, _)| name == "ESERVICES_ENVIRONMENT" || (name.starts_with("ESERVICES_") && name.contains("__")))
+        .filter(|(name, _)| {
+            name == "ESERVICES_ENVIRONMENT" || (name.starts_with("ESERVICES_") && name.contains("__"))
+        })
         .collect();
     found.sort_unstable();
     for (name, value) in found {
@@ -192,7 +195,9 @@ fn from_flags(flags: &[String], defaults: &Value, settings: &mut Vec<Setting>, f
             Some((key, text)) if !key.is_empty() => {
                 settings.push(setting(format!("--set {key}"), key, text, defaults));
             }
-            _ => faults.push(format!("--set {flag}: expected key=value, for instance listen.grpc=0.0.0.0:443")),
+            _ => {
+                faults.push(format!("--set {flag}: expected key=value, for instance listen.grpc=0.0.0.0:443"))
+            }
         }
     }
 }
@@ -217,13 +222,17 @@ fn readable(error: &figment::Error, defaults: &Value) -> String {
         Kind::InvalidType(actual, expected) | Kind::InvalidValue(actual, expected) => {
             format!("expected {}, found {}", human(expected), found(actual))
         }
-        Kind::UnknownVariant(actual, expected) => format!("expected {}, found {actual:?}", expected.join(" or ")),
+        Kind::UnknownVariant(actual, expected) => {
+            format!("expected {}, found {actual:?}", expected.join(" or "))
+        }
         Kind::UnknownField(_, expected) => format!("no such key, expected one of {}", expected.join(", ")),
         Kind::MissingField(field) => {
             key = format!("{key}.{field}");
             "expected a value, found none".to_owned()
         }
-        Kind::Message(text) if text.contains("socket address") => "expected an address with a port".to_owned(),
+        Kind::Message(text) if text.contains("socket address") => {
+            "expected an address with a port".to_owned()
+        }
         other => other.to_string(),
     };
     let example = match defaults.find_ref(&key) {

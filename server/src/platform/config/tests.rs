@@ -12,7 +12,12 @@ struct Case {
 }
 
 fn case() -> Case {
-    Case { folder: tempfile::tempdir().unwrap(), file: None, variables: Vec::new(), flags: vec![SECRET.to_owned()] }
+    Case {
+        folder: tempfile::tempdir().unwrap(),
+        file: None,
+        variables: Vec::new(),
+        flags: vec![SECRET.to_owned()],
+    }
 }
 
 impl Case {
@@ -163,7 +168,10 @@ fn short_secrets_are_refused_and_not_shown() {
     ];
     assert_eq!(short, expected);
     let number = case().file("[tokens]\nprevious = 123456\n").faults();
-    assert_eq!(number, ["eservices.toml line 2: tokens.previous: expected text, found another kind of value"]);
+    assert_eq!(
+        number,
+        ["eservices.toml line 2: tokens.previous: expected text, found another kind of value"]
+    );
 }
 
 #[test]
@@ -182,8 +190,14 @@ fn every_fault_is_told_at_once() {
     let keys: Vec<&str> = faults.iter().map(|f| f.split(": ").nth(1).unwrap()).collect();
     let mut sorted = keys.clone();
     sorted.sort_unstable();
-    let expected =
-        ["certificates.longest_days", "colour", "database.connections", "environment", "limits.max_connections", "listen.grpc"];
+    let expected = [
+        "certificates.longest_days",
+        "colour",
+        "database.connections",
+        "environment",
+        "limits.max_connections",
+        "listen.grpc",
+    ];
     assert_eq!(sorted, expected, "{faults:#?}");
 }
 
@@ -206,7 +220,10 @@ fn a_file_that_is_missing_is_named() {
 fn what_is_shown_holds_no_secret_and_can_not_be_used() {
     let url = "database.url=postgres://es:hush@db.example:5432/es?sslmode=require&password=hush";
     let shown = case().flag(url).load().unwrap().masked();
-    assert_eq!(shown.database.url, "postgres://es:********@db.example:5432/es?sslmode=require&password=********");
+    assert_eq!(
+        shown.database.url,
+        "postgres://es:********@db.example:5432/es?sslmode=require&password=********"
+    );
     let text = toml::to_string_pretty(&shown).unwrap();
     assert!(!text.contains("hush") && !text.contains("0123456789abcdef"), "{text}");
     assert!(!format!("{shown:?}").contains("hush"));

@@ -7,8 +7,9 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use rand::Rng as _;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod,
-    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData, SanType, SerialNumber, SubjectPublicKeyInfo,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData, SanType, SerialNumber,
+    SubjectPublicKeyInfo,
 };
 use rustls::pki_types::{CertificateDer, CertificateSigningRequestDer, pem::PemObject as _};
 use time::OffsetDateTime;
@@ -254,7 +255,9 @@ impl Profile {
             }
             Self::Client { holder, display_name, environment, names, label } => {
                 if names.is_empty() {
-                    return Err(Error::Profile("expected an e-service or role that the certificate names".to_owned()));
+                    return Err(Error::Profile(
+                        "expected an e-service or role that the certificate names".to_owned(),
+                    ));
                 }
                 params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
                 params.distinguished_name = subject(label, Some(display_name))?;
@@ -285,9 +288,12 @@ impl Profile {
 /// `urn:eservices:<operator|system>:<SIREN or code>:<environment>:<name>+<name>…`, for instance
 /// `urn:eservices:operator:900000019:non-production:e-rdv-grand-public+eligibilite`. Display only: no server decides by it.
 fn display_uri(holder: &Holder, environment: Environment, names: &[String]) -> Result<String, Error> {
-    let plain = |name: &String| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') && !name.is_empty();
+    let plain =
+        |name: &String| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') && !name.is_empty();
     if let Some(name) = names.iter().find(|name| !plain(name)) {
-        return Err(Error::Profile(format!("expected a code of letters, digits and hyphens, found {name:?}")));
+        return Err(Error::Profile(format!(
+            "expected a code of letters, digits and hyphens, found {name:?}"
+        )));
     }
     let (kind, code, environment) = (holder.kind(), holder.code(), environment.as_str());
     Ok(format!("urn:eservices:{kind}:{code}:{environment}:{}", sorted(names).join("+")))
@@ -306,7 +312,9 @@ fn subject(common_name: &str, organization: Option<&str>) -> Result<Distinguishe
     for (kind, text) in parts {
         let Some(text) = text else { continue };
         if text.is_empty() || text.chars().count() > MAX_NAME || text.chars().any(char::is_control) {
-            return Err(Error::Profile(format!("expected a name of 1 to {MAX_NAME} characters, found {text:?}")));
+            return Err(Error::Profile(format!(
+                "expected a name of 1 to {MAX_NAME} characters, found {text:?}"
+            )));
         }
         name.push(kind, text);
     }
@@ -357,12 +365,16 @@ fn public_key(pem: &str) -> Result<SubjectPublicKeyInfo, Error> {
     };
     let algorithm = request.signature_algorithm.algorithm.to_id_string();
     if !REQUEST_ALGORITHMS.contains(&algorithm.as_str()) {
-        return Err(refused(format!("expected a signature with SHA-2 or Ed25519, found algorithm {algorithm}")));
+        return Err(refused(format!(
+            "expected a signature with SHA-2 or Ed25519, found algorithm {algorithm}"
+        )));
     }
     request.verify_signature().map_err(|_| refused("its signature is not that of its key".to_owned()))?;
     let key = request.certification_request_info.subject_pki.raw;
     SubjectPublicKeyInfo::from_der(key).map_err(|_| {
-        refused("expected a key of type ECDSA P-256 or P-384, Ed25519, or RSA of 2048 bits or more".to_owned())
+        refused(
+            "expected a key of type ECDSA P-256 or P-384, Ed25519, or RSA of 2048 bits or more".to_owned(),
+        )
     })
 }
 

@@ -34,8 +34,11 @@ impl Peer {
     pub fn parse(der: &[u8]) -> Result<Self, Error> {
         let certificate = parse(der)?;
         let refused = |what: &str| Error::Certificate(what.to_owned());
-        let usage = certificate.extended_key_usage().map_err(|_| refused("its extended key usage is malformed"))?;
-        let names = certificate.subject_alternative_name().map_err(|_| refused("its alternative names are malformed"))?;
+        let usage =
+            certificate.extended_key_usage().map_err(|_| refused("its extended key usage is malformed"))?;
+        let names = certificate
+            .subject_alternative_name()
+            .map_err(|_| refused("its alternative names are malformed"))?;
         let uri_sans = names.iter().flat_map(|ext| &ext.value.general_names).filter_map(|name| match name {
             GeneralName::URI(uri) => Some((*uri).to_owned()),
             _ => None,

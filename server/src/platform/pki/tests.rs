@@ -25,7 +25,8 @@ fn root() -> Authority {
 
 fn issuing() -> (Authority, Authority) {
     let root = root();
-    let issuing = root.issue_authority("eservices test clients", now() - BACKDATE, now() + DAY * 1_825).unwrap();
+    let issuing =
+        root.issue_authority("eservices test clients", now() - BACKDATE, now() + DAY * 1_825).unwrap();
     (root, issuing)
 }
 
@@ -179,7 +180,8 @@ fn nothing_is_left_to_defaults() {
 fn rustls_takes_the_chain_from_the_root() {
     let (root, issuing) = issuing();
     let provider = Arc::new(default_provider());
-    let clients = WebPkiClientVerifier::builder_with_provider(store(&root), Arc::clone(&provider)).build().unwrap();
+    let clients =
+        WebPkiClientVerifier::builder_with_provider(store(&root), Arc::clone(&provider)).build().unwrap();
     let servers = WebPkiServerVerifier::builder_with_provider(store(&root), provider).build().unwrap();
     let above = ders(issuing.certificate_pem());
     let client = issuing.issue(&client(), KeySource::Generate, validity()).unwrap().der;
@@ -270,7 +272,8 @@ fn an_authority_is_read_again() {
 fn what_can_not_issue_is_refused() {
     let (root, issuing) = issuing();
     let leaf = issuing.issue(&client(), KeySource::Generate, validity()).unwrap();
-    let refused = |certificate: &str, key: &str| Authority::from_pem(certificate, key).unwrap_err().to_string();
+    let refused =
+        |certificate: &str, key: &str| Authority::from_pem(certificate, key).unwrap_err().to_string();
     assert_eq!(
         refused(&leaf.chain_pem, leaf.key_pem.as_ref().unwrap()),
         "the certificate cannot issue: it is not marked as an authority"
@@ -279,10 +282,7 @@ fn what_can_not_issue_is_refused() {
         refused(issuing.certificate_pem(), &root.key_pem()),
         "the certificate cannot issue: the private key is that of another certificate"
     );
-    assert_eq!(
-        refused("", &root.key_pem()),
-        "cannot read the certificate: no certificate in PEM is in it"
-    );
+    assert_eq!(refused("", &root.key_pem()), "cannot read the certificate: no certificate in PEM is in it");
     assert!(refused(root.certificate_pem(), "no key").starts_with("cannot read the private key: "));
     assert_eq!(
         issuing.issue_authority("third", now(), now() + DAY).unwrap_err().to_string(),
@@ -349,6 +349,7 @@ fn pem_of(label: &str, der: &[u8]) -> String {
             body.push(if place > chunk.len() { '=' } else { char::from(ALPHABET[sextet as usize]) });
         }
     }
-    let lines: Vec<&str> = body.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    let lines: Vec<&str> =
+        body.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }

@@ -16,7 +16,8 @@ use sqlx::FromRow;
 use super::config::Environment;
 
 pub use read::{
-    find_certificates, find_party, grants_of, list_certificates, list_parties, normalised_serial, read_all, version,
+    find_certificates, find_party, grants_of, list_certificates, list_parties, normalised_serial, read_all,
+    version,
 };
 pub use write::{
     create_operator, create_system, grant, register_certificate, revoke_certificate, set_status, withdraw,
@@ -107,7 +108,11 @@ impl Holder {
             }
             Self::System(_) => (ROLES.contains(&name), "role", ROLES.to_vec()),
         };
-        if known { Ok(()) } else { Err(Error::Invalid(format!("no such {what} {name:?}, expected one of {}", all.join(", ")))) }
+        if known {
+            Ok(())
+        } else {
+            Err(Error::Invalid(format!("no such {what} {name:?}, expected one of {}", all.join(", "))))
+        }
     }
 }
 

@@ -81,7 +81,10 @@ pub async fn list_certificates(
 }
 
 /// The certificates with a serial, at most one an issuer.
-pub async fn find_certificates(conn: &mut Conn<'_>, serial: &str) -> Result<Vec<CertificateRow>, sqlx::Error> {
+pub async fn find_certificates(
+    conn: &mut Conn<'_>,
+    serial: &str,
+) -> Result<Vec<CertificateRow>, sqlx::Error> {
     sql!(all, conn, CertificateRow, certificates!("WHERE serial = $1 ORDER BY issuer_hash"), serial)
 }
 
@@ -91,7 +94,9 @@ pub fn normalised_serial(text: &str) -> Result<String, Error> {
     let mut digits: String = bare.chars().filter(|c| !matches!(c, ':' | ' ')).collect();
     digits.make_ascii_lowercase();
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return Err(Error::Invalid(format!("serial: expected hexadecimal digits, for instance 5f0a27c1, found {text:?}")));
+        return Err(Error::Invalid(format!(
+            "serial: expected hexadecimal digits, for instance 5f0a27c1, found {text:?}"
+        )));
     }
     if digits.len() % 2 == 1 {
         digits.insert(0, '0');

@@ -87,7 +87,10 @@ async fn the_life_of_an_operator() {
         assert_eq!(after.version, before.version + 6);
         let [party] = &after.parties[..] else { panic!("{:?}", after.parties) };
         assert_eq!((party.party_id.as_str(), party.status.as_str()), ("o-900000019", "suspended"));
-        assert_eq!((party.brand_name.as_str(), party.created_at), ("Opérateur Alpha", at(0).now.as_microsecond()));
+        assert_eq!(
+            (party.brand_name.as_str(), party.created_at),
+            ("Opérateur Alpha", at(0).now.as_microsecond())
+        );
         let grant = GrantRow { party_id: "o-900000019".to_owned(), name: "e-rdv-grand-public".to_owned() };
         assert_eq!(after.grants, [grant]);
         assert_eq!(after.certificates, [revoked]);
@@ -156,7 +159,8 @@ async fn another_one_under_the_same_name_is_refused() {
         let error = register_certificate(&db, at(1), &other, &catalogue).await.unwrap_err().to_string();
         assert_eq!(error, "certificate 5f01 exists already with another holder, key, names or validity");
         let system = Holder::system("workforce").unwrap();
-        let stolen = Registration { serial: "5f02".to_owned(), ..certificate(&system, "5f01", &["workforce"]) };
+        let stolen =
+            Registration { serial: "5f02".to_owned(), ..certificate(&system, "5f01", &["workforce"]) };
         let error = register_certificate(&db, at(1), &stolen, &catalogue).await.unwrap_err().to_string();
         assert_eq!(error, "key: it belongs to a certificate of o-900000019 already");
 
@@ -175,7 +179,9 @@ async fn who_does_not_exist_is_named() {
             grant(&db, at(0), &holder, &names, &catalogue).await.unwrap_err(),
             withdraw(&db, at(0), &holder, &names, &catalogue).await.unwrap_err(),
             set_status(&db, at(0), &holder, Status::Suspended).await.unwrap_err(),
-            register_certificate(&db, at(0), &certificate(&holder, "01", &["tao"]), &catalogue).await.unwrap_err(),
+            register_certificate(&db, at(0), &certificate(&holder, "01", &["tao"]), &catalogue)
+                .await
+                .unwrap_err(),
         ];
         for error in errors {
             assert_eq!(error.to_string(), "no such operator 900000019");
@@ -257,7 +263,10 @@ async fn forms_are_checked() {
         let mut new = alpha();
         new.quadrigram = quadrigram.to_owned();
         let error = create_operator(&db, at(0), &new).await.unwrap_err().to_string();
-        assert_eq!(error, format!("quadrigram: expected 4 capitals or digits, for instance ALPH, found {quadrigram:?}"));
+        assert_eq!(
+            error,
+            format!("quadrigram: expected 4 capitals or digits, for instance ALPH, found {quadrigram:?}")
+        );
     }
     assert!(refused(|o| o.display_name.clear()).await.starts_with("display name: "));
     assert!(refused(|o| o.display_name = "x".repeat(65)).await.starts_with("display name: "));
@@ -272,7 +281,10 @@ async fn forms_are_checked() {
     let operator = Holder::parse("900000019").unwrap();
     let system = Holder::parse("workforce").unwrap();
     let error = grant(&db, at(0), &operator, &texts(&["e-rdv"]), &catalogue).await.unwrap_err().to_string();
-    assert!(error.starts_with("no such e-service \"e-rdv\", expected one of certificats, comptes, "), "{error}");
+    assert!(
+        error.starts_with("no such e-service \"e-rdv\", expected one of certificats, comptes, "),
+        "{error}"
+    );
     let error = grant(&db, at(0), &system, &texts(&["tao"]), &catalogue).await.unwrap_err().to_string();
     assert_eq!(error, "no such role \"tao\", expected one of workforce");
     let error = withdraw(&db, at(0), &operator, &texts(&["e-rdv"]), &catalogue).await.unwrap_err();

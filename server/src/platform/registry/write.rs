@@ -6,7 +6,8 @@ use eservices_reference::eservices::EServices;
 use sqlx::FromRow;
 
 use super::{
-    By, CertificateRow, Error, Holder, MAX_NAME, NewOperator, NewSystem, Outcome, PartyRow, Registration, Status,
+    By, CertificateRow, Error, Holder, MAX_NAME, NewOperator, NewSystem, Outcome, PartyRow, Registration,
+    Status,
     read::{find_certificates, find_party, normalised_serial},
 };
 use crate::{
@@ -219,13 +220,16 @@ pub async fn revoke_certificate(
     row.status = "revoked".to_owned();
     row.revoked_at = Some(revoked_at);
     let resource = format!("certificates/{}", row.serial);
-    let outcome = change.end("registry.revoke_certificate", &row.party_id, &resource, "status: revoked").await?;
+    let outcome =
+        change.end("registry.revoke_certificate", &row.party_id, &resource, "status: revoked").await?;
     Ok((outcome, row))
 }
 
 async fn create(db: &Db, by: By<'_>, method: &str, holder: &Holder, row: PartyRow) -> Result<Outcome, Error> {
     if row.quota_tier.is_empty() {
-        return Err(Error::Invalid("quota tier: expected the name of a tier, for instance standard".to_owned()));
+        return Err(Error::Invalid(
+            "quota tier: expected the name of a tier, for instance standard".to_owned(),
+        ));
     }
     let mut change = Change::begin(db, by).await?;
     if let Some(there) = find_party(&mut change.conn(), holder).await? {
@@ -273,7 +277,9 @@ async fn refuse_foreign_key(conn: &mut Conn<'_>, row: &CertificateRow) -> Result
     }
     let text = "SELECT party_id FROM certificates WHERE key_hash = $1 AND party_id <> $2 LIMIT 1";
     match sql!(optional, conn, Owner, text, &row.key_hash, &row.party_id)? {
-        Some(owner) => Err(Error::Invalid(format!("key: it belongs to a certificate of {} already", owner.party_id))),
+        Some(owner) => {
+            Err(Error::Invalid(format!("key: it belongs to a certificate of {} already", owner.party_id)))
+        }
         None => Ok(()),
     }
 }
@@ -334,7 +340,13 @@ impl<'a> Change<'a> {
         found.map(drop).ok_or_else(|| Error::NotFound(holder.to_string()))
     }
 
-    async fn end(mut self, method: &str, party_id: &str, resource: &str, detail: &str) -> Result<Outcome, Error> {
+    async fn end(
+        mut self,
+        method: &str,
+        party_id: &str,
+        resource: &str,
+        detail: &str,
+    ) -> Result<Outcome, Error> {
         let By { actor, request_id, now } = self.by;
         let line = AuditLine { party_id, actor, method, request_id, resource, detail, recorded_at: now };
         audit::append(&mut self.conn(), line).await?;
@@ -342,7 +354,13 @@ impl<'a> Change<'a> {
         Ok(Outcome::Changed)
     }
 
-    async fn end_named(self, method: &str, party_id: &str, verb: &str, names: Vec<String>) -> Result<Vec<String>, Error> {
+    async fn end_named(
+        self,
+        method: &str,
+        party_id: &str,
+        verb: &str,
+        names: Vec<String>,
+    ) -> Result<Vec<String>, Error> {
         if names.is_empty() {
             self.give_up().await?;
         } else {

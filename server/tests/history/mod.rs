@@ -1,0 +1,292 @@
+//! The history checker: what clients were told against what the tables hold. Pure: knows neither server nor database.
+//!
+//! An operation is acknowledged (an answer came), refused (a refusal came) or unknown (nothing came); one that is unknown
+//! is sent again with the same `request_id` until it is one of the others. [`check`] finds every promise that is broken.
+
+mod chain;
+mod rows;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use chain::hash_of;
+pub use rows::{AppointmentRow, AuditRow, EventRow, PartyRow, RequestRow, SlotRow, Tables, read};
+
+/// What one attempt came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The answer.
+    Acknowledged(Answer),
+    /// The reason of the refusal.
+    Refused(String),
+    /// Nothing came, or nothing that says whether it happened.
+    Unknown,
+}
+
+/// What an answer says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    pub reference: String,
+    pub revision: i64,
+    /// `held`, `cancelled`, as in the tables.
+    pub state: String,
+    pub slot_id: String,
+    pub bytes: Vec<u8>,
+}
+
+/// One intent of one client, and every attempt at it.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    pub party_id: String,
+    /// Path of the method.
+    pub method: &'static str,
+    pub request_id: String,
+    pub attempts: Vec<Outcome>,
+}
+
+/// The promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rule {
+    /// A write that was acknowledged is there.
+    AcknowledgedIsThere,
+    /// A write that was refused, and never acknowledged, is not there.
+    RefusedIsAbsent,
+    /// No refusal says INTERNAL.
+    NoFault,
+    /// The same request gets the same answer.
+    ReplaysEqual,
+    /// A replay row has one audit line and one event, and the other way round.
+    WholeOrAbsent,
+    /// The answer says what its event says.
+    AnswerIsEvent,
+    /// Revisions 1..n without gap, the party row knows n.
+    Revisions,
+    /// The audit chain follows, and the party row knows its end.
+    Chain,
+    /// An appointment is what its events say, with one version each.
+    AppointmentIsItsEvents,
+    /// Places taken are appointments alive, and no more than there are.
+    Places,
+}
+
+/// A promise that is broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    pub rule: Rule,
+    pub what: String,
+}
+
+/// The server itself in audit lines, and what it does.
+const SERVER: (&str, &str) = ("s-eservices", "appointments.lapse");
+
+/// The event that each method announces, and the state in it.
+const ANNOUNCED: [(&str, &str, &str); 3] = [
+    ("/eservices.appointments.v1.AppointmentService/HoldAppointment", "appointments.held", "held"),
+    ("/eservices.appointments.v1.AppointmentService/RescheduleAppointment", "appointments.rescheduled", "held"),
+    ("/eservices.appointments.v1.AppointmentService/CancelAppointment", "appointments.cancelled", "cancelled"),
+];
+
+/// Every promise that is broken.
+pub fn check(history: &[Operation], tables: &Tables) -> Vec<Violation> {
+    let mut found = Findings { violations: Vec::new(), tables };
+    for operation in history {
+        found.operation(operation);
+    }
+    found.no_unknown_effect(history);
+    found.whole_or_absent();
+    for party in &tables.parties {
+        found.revisions(party);
+        found.chain(party);
+    }
+    found.appointments();
+    found.places();
+    found.violations
+}
+
+struct Findings<'a> {
+    violations: Vec<Violation>,
+    tables: &'a Tables,
+}
+
+impl Findings<'_> {
+    fn expect(&mut self, holds: bool, rule: Rule, what: impl FnOnce() -> String) {
+        if !holds {
+            self.violations.push(Violation { rule, what: what() });
+        }
+    }
+
+    /// One intent: its attempts among themselves, and against its replay row.
+    fn operation(&mut self, operation: &Operation) {
+        let id = &operation.request_id;
+        let mut answers = operation.attempts.iter().filter_map(|a| match a {
+            Outcome::Acknowledged(answer) => Some(answer),
+            _ => None,
+        });
+        let first = answers.next();
+        let acknowledged_at = operation.attempts.iter().position(|a| matches!(a, Outcome::Acknowledged(_)));
+        for (n, attempt) in operation.attempts.iter().enumerate() {
+            let Outcome::Refused(reason) = attempt else { continue };
+            self.expect(reason != "INTERNAL", Rule::NoFault, || format!("{id}: attempt {n} says INTERNAL"));
+            let later = acknowledged_at.is_some_and(|at| at < n);
+            self.expect(!later, Rule::ReplaysEqual, || format!("{id}: {reason} after it was acknowledged"));
+        }
+        let rows: Vec<&RequestRow> = self.tables.requests.iter().filter(|r| of(r, operation)).collect();
+        let Some(answer) = first else {
+            if matches!(operation.attempts.last(), Some(Outcome::Refused(_))) {
+                let effects = rows.len() + self.tables.audit.iter().filter(|l| l.request_id == *id).count();
+                self.expect(effects == 0, Rule::RefusedIsAbsent, || format!("{id}: refused, and {effects} rows are there"));
+            }
+            return;
+        };
+        for other in answers {
+            self.expect(other == answer, Rule::ReplaysEqual, || format!("{id}: {answer:?}, then {other:?}"));
+        }
+        self.expect(rows.len() == 1, Rule::AcknowledgedIsThere, || {
+            format!("{id}: acknowledged as {answer:?}, and {} replay rows are there", rows.len())
+        });
+        for row in rows {
+            self.expect(row.response == answer.bytes, Rule::ReplaysEqual, || format!("{id}: its replay row holds another answer"));
+        }
+        self.announced(operation, answer);
+    }
+
+    /// The event and the audit line of an acknowledged write.
+    fn announced(&mut self, operation: &Operation, answer: &Answer) {
+        let id = &operation.request_id;
+        let resource = format!("appointments/{}", answer.reference);
+        let lines = self.tables.audit.iter().filter(|l| l.request_id == *id && l.method == operation.method);
+        let lines = lines.filter(|l| l.party_id == operation.party_id && l.actor == operation.party_id && l.resource == resource);
+        let lines = lines.count();
+        self.expect(lines == 1, Rule::AcknowledgedIsThere, || format!("{id}: {lines} audit lines of {resource}"));
+        let at = |e: &&EventRow| e.party_id == operation.party_id && e.revision == answer.revision;
+        let events: Vec<&EventRow> = self.tables.events.iter().filter(at).collect();
+        self.expect(events.len() == 1, Rule::AcknowledgedIsThere, || {
+            format!("{id}: {} events at its revision {}", events.len(), answer.revision)
+        });
+        for event in events {
+            let kind = ANNOUNCED.iter().find(|(method, ..)| *method == operation.method).map(|(_, kind, _)| *kind);
+            let same = event.resource == resource && event.state == answer.state && Some(event.kind.as_str()) == kind;
+            self.expect(same, Rule::AnswerIsEvent, || format!("{id}: answered {answer:?}, announced {event:?}"));
+        }
+    }
+
+    /// Every replay row of an operator is somebody's intent.
+    fn no_unknown_effect(&mut self, history: &[Operation]) {
+        let intents: BTreeSet<(&str, &str, &str)> =
+            history.iter().map(|o| (o.party_id.as_str(), o.method, o.request_id.as_str())).collect();
+        for row in self.tables.requests.iter().filter(|r| r.party_id.starts_with("o-")) {
+            let known = intents.contains(&(row.party_id.as_str(), row.method.as_str(), row.request_id.as_str()));
+            self.expect(known, Rule::WholeOrAbsent, || format!("{}: nobody sent it", row.request_id));
+        }
+    }
+
+    /// Replay rows, audit lines and events stand for each other, but for what the server and the registry did.
+    fn whole_or_absent(&mut self) {
+        let tables = self.tables;
+        let key = |party: &str, method: &str, id: &str| (party.to_owned(), method.to_owned(), id.to_owned());
+        let mut lines: BTreeMap<_, Vec<&AuditRow>> = BTreeMap::new();
+        let mut lapses: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+        for line in tables.audit.iter().filter(|l| !l.method.starts_with("registry.")) {
+            if (line.actor.as_str(), line.method.as_str()) == SERVER {
+                *lapses.entry((&line.party_id, &line.resource)).or_default() += 1;
+            } else {
+                lines.entry(key(&line.party_id, &line.method, &line.request_id)).or_default().push(line);
+            }
+        }
+        for row in &tables.requests {
+            let written = lines.remove(&key(&row.party_id, &row.method, &row.request_id)).unwrap_or_default();
+            let whole = written.len() == 1 && written[0].resource == row.resource;
+            self.expect(whole, Rule::WholeOrAbsent, || format!("{}: audit lines {written:?}", row.request_id));
+        }
+        for (orphan, written) in lines {
+            self.expect(false, Rule::WholeOrAbsent, || format!("{orphan:?}: {} audit lines, no replay row", written.len()));
+        }
+        let mut balance: BTreeMap<(&str, &str), (i64, usize)> = BTreeMap::new();
+        for event in &tables.events {
+            let (announced, lapsed) = balance.entry((&event.party_id, &event.resource)).or_default();
+            if event.kind == "appointments.lapsed" { *lapsed += 1 } else { *announced += 1 }
+        }
+        for row in &tables.requests {
+            balance.entry((&row.party_id, &row.resource)).or_default().0 -= 1;
+        }
+        for ((party, resource), (more, lapsed)) in balance {
+            self.expect(more == 0, Rule::WholeOrAbsent, || format!("{party} {resource}: {more} events more than replay rows"));
+            let lines = lapses.remove(&(party, resource)).unwrap_or_default();
+            self.expect(lapsed == lines && lapsed <= 1, Rule::WholeOrAbsent, || {
+                format!("{resource}: {lapsed} lapses announced, {lines} audit lines of them")
+            });
+        }
+        for (left, count) in lapses {
+            self.expect(false, Rule::WholeOrAbsent, || format!("{left:?}: {count} audit lines of lapses never announced"));
+        }
+    }
+
+    fn revisions(&mut self, party: &PartyRow) {
+        let mut revisions: Vec<i64> =
+            self.tables.events.iter().filter(|e| e.party_id == party.party_id).map(|e| e.revision).collect();
+        revisions.sort_unstable();
+        let gapless = revisions.iter().copied().eq(1..=party.revision);
+        self.expect(gapless, Rule::Revisions, || {
+            format!("{}: row says {}, events {:?}…", party.party_id, party.revision, first_gap(&revisions))
+        });
+    }
+
+    fn chain(&mut self, party: &PartyRow) {
+        let mut lines: Vec<&AuditRow> = self.tables.audit.iter().filter(|l| l.party_id == party.party_id).collect();
+        lines.sort_by_key(|l| l.position);
+        let mut head = String::new();
+        for (position, line) in (1_i64..).zip(&lines) {
+            let follows = line.position == position && line.previous == head && line.hash == hash_of(line, &head);
+            self.expect(follows, Rule::Chain, || format!("{}: breaks at position {position}", party.party_id));
+            head.clone_from(&line.hash);
+        }
+        let end = (i64::try_from(lines.len()).unwrap_or(i64::MAX), head);
+        self.expect(end == (party.audit_length, party.audit_head.clone()), Rule::Chain, || {
+            format!("{}: ends at {}, its row says {}", party.party_id, end.0, party.audit_length)
+        });
+    }
+
+    fn appointments(&mut self) {
+        let mut events: BTreeMap<(&str, &str), Vec<&EventRow>> = BTreeMap::new();
+        for event in self.tables.events.iter().filter(|e| e.resource.starts_with("appointments/")) {
+            events.entry((&event.party_id, &event.resource["appointments/".len()..])).or_default().push(event);
+        }
+        for appointment in &self.tables.appointments {
+            let mut own =
+                events.remove(&(appointment.party_id.as_str(), appointment.reference.as_str())).unwrap_or_default();
+            own.sort_by_key(|e| e.revision);
+            let version = i64::try_from(own.len()).unwrap_or(i64::MAX);
+            let held_once = own.iter().filter(|e| e.kind == "appointments.held").count() == 1
+                && own.first().is_some_and(|e| e.kind == "appointments.held");
+            let last = own.last().is_some_and(|e| e.revision == appointment.revision && e.state == appointment.state);
+            self.expect(held_once && last && version == appointment.version, Rule::AppointmentIsItsEvents, || {
+                format!("{appointment:?}: {own:?}")
+            });
+        }
+        for (orphan, own) in events {
+            self.expect(false, Rule::AppointmentIsItsEvents, || format!("{orphan:?}: {} events, no row", own.len()));
+        }
+    }
+
+    fn places(&mut self) {
+        for slot in &self.tables.slots {
+            let alive = |a: &&AppointmentRow| a.slot_id == slot.slot_id && matches!(a.state.as_str(), "held" | "confirmed");
+            let alive = self.tables.appointments.iter().filter(alive).count();
+            let taken = usize::try_from(slot.booked).unwrap_or(usize::MAX);
+            self.expect(taken == alive && slot.booked <= slot.capacity, Rule::Places, || {
+                format!("{}: {} booked of {}, {alive} alive", slot.slot_id, slot.booked, slot.capacity)
+            });
+        }
+    }
+}
+
+fn of(row: &RequestRow, operation: &Operation) -> bool {
+    row.party_id == operation.party_id && row.method == operation.method && row.request_id == operation.request_id
+}
+
+/// The first revisions up to the one that does not follow.
+fn first_gap(revisions: &[i64]) -> (usize, &[i64]) {
+    let at = revisions.iter().zip(1_i64..).position(|(r, n)| *r != n).unwrap_or(revisions.len());
+    (at, &revisions[at.saturating_sub(2)..revisions.len().min(at + 2)])
+}

@@ -1,0 +1,101 @@
+//! The tables as they are, read with a connection of our own while no server runs.
+
+use sqlx::FromRow;
+
+/// What the tables hold.
+#[derive(Clone, Debug, Default)]
+pub struct Tables {
+    pub parties: Vec<PartyRow>,
+    pub requests: Vec<RequestRow>,
+    pub events: Vec<EventRow>,
+    pub audit: Vec<AuditRow>,
+    pub slots: Vec<SlotRow>,
+    pub appointments: Vec<AppointmentRow>,
+}
+
+#[derive(Clone, Debug, FromRow)]
+pub struct PartyRow {
+    pub party_id: String,
+    pub revision: i64,
+    pub audit_length: i64,
+    pub audit_head: String,
+}
+
+#[derive(Clone, Debug, FromRow)]
+pub struct RequestRow {
+    pub party_id: String,
+    pub method: String,
+    pub request_id: String,
+    pub resource: String,
+    pub response: Vec<u8>,
+}
+
+#[derive(Clone, Debug, FromRow)]
+pub struct EventRow {
+    pub party_id: String,
+    pub revision: i64,
+    pub kind: String,
+    pub resource: String,
+    pub state: String,
+}
+
+#[derive(Clone, Debug, FromRow)]
+pub struct AuditRow {
+    pub party_id: String,
+    pub position: i64,
+    pub actor: String,
+    pub method: String,
+    pub request_id: String,
+    pub resource: String,
+    pub detail: String,
+    pub recorded_at: i64,
+    pub previous: String,
+    pub hash: String,
+}
+
+#[derive(Clone, Debug, FromRow)]
+pub struct SlotRow {
+    pub slot_id: String,
+    pub capacity: i64,
+    pub booked: i64,
+}
+
+#[derive(Clone, Debug, FromRow)]
+pub struct AppointmentRow {
+    pub reference: String,
+    pub party_id: String,
+    pub state: String,
+    pub slot_id: String,
+    pub version: i64,
+    pub revision: i64,
+}
+
+/// Reads every row from one pool, whatever its engine.
+macro_rules! from {
+    ($pool:expr) => {{
+        let pool = $pool;
+        let tables = Tables {
+            parties: sqlx::query_as("SELECT party_id, revision, audit_length, audit_head FROM parties").fetch_all(&pool).await?,
+            requests: sqlx::query_as("SELECT party_id, method, request_id, resource, response FROM requests")
+                .fetch_all(&pool)
+                .await?,
+            events: sqlx::query_as("SELECT party_id, revision, kind, resource, state FROM events").fetch_all(&pool).await?,
+            audit: sqlx::query_as(
+                "SELECT party_id, position, actor, method, request_id, resource, detail, recorded_at, previous, hash FROM audit",
+            )
+            .fetch_all(&pool)
+            .await?,
+            slots: sqlx::query_as("SELECT slot_id, capacity, booked FROM appointments_slots").fetch_all(&pool).await?,
+            appointments: sqlx::query_as("SELECT reference, party_id, state, slot_id, version, revision FROM appointments")
+                .fetch_all(&pool)
+                .await?,
+        };
+        pool.close().await;
+        Ok(tables)
+    }};
+}
+
+/// What the database at `url` holds.
+pub async fn read(url: &str) -> Result<Tables, sqlx::Error> {
+    if url.starts_with("sqlite:") { from!(sqlx::SqlitePool::connect(url).await?) } else { from!(sqlx::PgPool::connect(url).await?) }
+}
