@@ -110,7 +110,9 @@ fn method_table(pool: &DescriptorPool, faults: &mut Vec<String>) -> Result<Strin
             Err(fault) => faults.push(format!("{}: {fault}", method.full_name())),
         }
     }
-    Ok(format!("/// Every method of the contract, in the order of the descriptors.\npub static METHODS: &[Method] = &[\n{rows}];\n"))
+    Ok(format!(
+        "/// Every method of the contract, in the order of the descriptors.\npub static METHODS: &[Method] = &[\n{rows}];\n"
+    ))
 }
 
 fn method_row(method: &MethodDescriptor, policy: &ExtensionDescriptor) -> Result<String> {
@@ -185,7 +187,9 @@ fn reason_table(pool: &DescriptorPool, faults: &mut Vec<String>) -> Result<Strin
             camel(&code),
         )?;
     }
-    Ok(format!("/// The catalogue of refusals, in the order of the contract.\npub static REASONS: &[ReasonInfo] = &[\n{rows}];\n"))
+    Ok(format!(
+        "/// The catalogue of refusals, in the order of the contract.\npub static REASONS: &[ReasonInfo] = &[\n{rows}];\n"
+    ))
 }
 
 fn extension(pool: &DescriptorPool, name: &str) -> Result<ExtensionDescriptor> {

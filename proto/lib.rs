@@ -2,8 +2,8 @@
 //!
 //! Knows neither the server nor the client; both include it, each with its own feature.
 
-#[expect(missing_docs, reason = "generated")]
 #[expect(clippy::all, reason = "generated")]
+#[cfg_attr(feature = "server", expect(clippy::allow_attributes, reason = "generated"))]
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/contract.rs"));
 }

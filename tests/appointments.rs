@@ -16,8 +16,8 @@ use eservices_server::{
 };
 
 use crate::harness::{
-    ALL, SIRENS, World, database, day_after, hold, hold_request, intervention, publish_days, publish_zone, reason,
-    refusal, slot_id,
+    ALL, SIRENS, World, database, day_after, hold, hold_request, intervention, publish_days, publish_zone,
+    reason, refusal, slot_id,
 };
 
 /// What an order will do, without the order.
@@ -56,7 +56,11 @@ async fn get(client: &Client, reference: &str) -> ap::Appointment {
 }
 
 fn cancel_request(a: &ap::Appointment) -> ap::CancelAppointmentRequest {
-    ap::CancelAppointmentRequest { request_id: new_request_id(), reference: a.reference.clone(), etag: a.etag.clone() }
+    ap::CancelAppointmentRequest {
+        request_id: new_request_id(),
+        reference: a.reference.clone(),
+        etag: a.etag.clone(),
+    }
 }
 
 fn reschedule_request(a: &ap::Appointment, slot_id: &str) -> ap::RescheduleAppointmentRequest {
@@ -75,7 +79,11 @@ async fn advance(client: &Client, seconds: i64) {
 }
 
 async fn booked(world: &World) -> i64 {
-    database::number(&world.platform.db, "SELECT CAST(COALESCE(SUM(booked), 0) AS BIGINT) FROM appointments_slots").await
+    database::number(
+        &world.platform.db,
+        "SELECT CAST(COALESCE(SUM(booked), 0) AS BIGINT) FROM appointments_slots",
+    )
+    .await
 }
 
 #[tokio::test]
@@ -84,7 +92,11 @@ async fn a_hold_takes_a_place_and_reads_back() {
     world.capacity(2).await;
     let alpha = world.client(&world.operator(SIRENS[0], ALL).await).await;
     let held = hold(&alpha, &slot_id(8, "08:00")).await;
-    assert!(held.reference.starts_with("ITP-DOA-20261124-") && held.reference.ends_with("-ERDV"), "{}", held.reference);
+    assert!(
+        held.reference.starts_with("ITP-DOA-20261124-") && held.reference.ends_with("-ERDV"),
+        "{}",
+        held.reference
+    );
     assert_eq!(held.state(), State::Held);
     // 30 minutes after 2026-11-24T09:00:00Z.
     assert_eq!(held.hold_expire_time.as_ref().unwrap().seconds, 1_795_512_600);
@@ -112,11 +124,14 @@ async fn every_state_meets_every_action() {
         ("lapsed", "FRDV03", "FRDV03", "FRDV03"),
     ];
     for (state, confirmed, rescheduled, cancelled) in by_hand {
-        for (action, expected) in [("confirm", confirmed), ("reschedule", rescheduled), ("cancel", cancelled)] {
+        for (action, expected) in [("confirm", confirmed), ("reschedule", rescheduled), ("cancel", cancelled)]
+        {
             let mut a = hold(&alpha, &here).await;
             match state {
                 "confirmed" => confirm_for(&world, quote(&identity.party_id, &a.reference)).await.unwrap(),
-                "cancelled" => drop(alpha.appointments().cancel_appointment(cancel_request(&a)).await.unwrap()),
+                "cancelled" => {
+                    drop(alpha.appointments().cancel_appointment(cancel_request(&a)).await.unwrap())
+                }
                 // Due, but nobody swept: the machine clock moves on, and the sweeper of the tests sleeps.
                 "due" => world.machine_on(1_800).await,
                 "lapsed" => advance(&alpha, 1_800).await,
@@ -130,7 +145,8 @@ async fn every_state_meets_every_action() {
                     Err(reason) => reason.info().name.to_owned(),
                 },
                 "reschedule" => {
-                    let answer = alpha.appointments().reschedule_appointment(reschedule_request(&a, &there)).await;
+                    let answer =
+                        alpha.appointments().reschedule_appointment(reschedule_request(&a, &there)).await;
                     if answer.is_ok() { String::new() } else { reason(answer) }
                 }
                 _ => {
@@ -167,14 +183,19 @@ async fn an_order_confirms_its_own_fibre_appointment_at_its_address_only() {
         }),
         ..hold_request(&slot_id(8, "08:00"))
     };
-    let copper = alpha.appointments().hold_appointment(copper).await.unwrap().into_inner().appointment.unwrap();
+    let copper =
+        alpha.appointments().hold_appointment(copper).await.unwrap().into_inner().appointment.unwrap();
     assert_eq!(confirm_for(&world, quote(&identity.party_id, &copper.reference)).await, Err(Reason::Frdv05));
     assert_eq!(confirm_for(&world, ours).await, Ok(()));
     let confirmed = get(&alpha, &held.reference).await;
     assert_eq!((confirmed.state(), confirmed.etag.as_str()), (State::Confirmed, "2"));
     assert_eq!(confirmed.hold_expire_time, None);
     advance(&alpha, 86_400).await;
-    assert_eq!(get(&alpha, &held.reference).await.state(), State::Confirmed, "a confirmed appointment does not lapse");
+    assert_eq!(
+        get(&alpha, &held.reference).await.state(),
+        State::Confirmed,
+        "a confirmed appointment does not lapse"
+    );
 }
 
 #[tokio::test]
@@ -186,7 +207,14 @@ async fn changes_are_bounded_and_stale_versions_refused() {
     let mut a = first.clone();
     for (day, left) in [(9, 2), (10, 1), (11, 0)] {
         let request = reschedule_request(&a, &slot_id(day, "08:00"));
-        a = alpha.appointments().reschedule_appointment(request).await.unwrap().into_inner().appointment.unwrap();
+        a = alpha
+            .appointments()
+            .reschedule_appointment(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .appointment
+            .unwrap();
         assert_eq!(a.changes_left, left);
         assert_eq!(a.hold_expire_time, first.hold_expire_time, "a hold's end does not move");
     }
@@ -209,8 +237,13 @@ async fn a_slot_of_another_zone_a_full_one_and_one_outside_the_window() {
     let paris = slot_id(8, "08:00").replace("ZMLV", "ZPAR");
     assert_eq!(reason(alpha.appointments().hold_appointment(hold_request(&paris)).await), "FRDV06");
     // J+7 and J+27 lie outside; J+12 is a Sunday; the last one does not exist.
-    for slot in [slot_id(7, "08:00"), slot_id(27, "08:00"), slot_id(12, "08:00"), "ZMLV-20261202-0900".into()] {
-        assert_eq!(reason(alpha.appointments().hold_appointment(hold_request(&slot)).await), "FRDV02", "{slot}");
+    for slot in [slot_id(7, "08:00"), slot_id(27, "08:00"), slot_id(12, "08:00"), "ZMLV-20261202-0900".into()]
+    {
+        assert_eq!(
+            reason(alpha.appointments().hold_appointment(hold_request(&slot)).await),
+            "FRDV02",
+            "{slot}"
+        );
     }
     hold(&alpha, &slot_id(8, "08:00")).await;
     let error = refusal(alpha.appointments().hold_appointment(hold_request(&slot_id(8, "08:00"))).await);
@@ -238,7 +271,11 @@ async fn a_full_slot_gives_what_is_due_there_to_the_next_caller() {
     hold(&beta, &slot_id(8, "08:00")).await;
     assert_eq!(booked(&world).await, 1);
     assert_eq!(get(&alpha, &due.reference).await.state(), State::Lapsed);
-    let kinds = database::texts(&world.platform.db, "SELECT kind FROM events WHERE party_id = 'o-900000001' ORDER BY revision").await;
+    let kinds = database::texts(
+        &world.platform.db,
+        "SELECT kind FROM events WHERE party_id = 'o-900000001' ORDER BY revision",
+    )
+    .await;
     assert_eq!(kinds, ["appointments.held", "appointments.lapsed"]);
 }
 
@@ -259,8 +296,15 @@ async fn a_clock_jump_frees_each_lapsed_place_exactly_once() {
     swept.unwrap();
     assert_eq!(booked(&world).await, 0);
     let db = &world.platform.db;
-    assert_eq!(database::number(db, "SELECT COUNT(*) FROM events WHERE kind = 'appointments.lapsed'").await, 8);
-    assert_eq!(database::number(db, "SELECT COUNT(*) FROM appointments WHERE state = 'lapsed' AND version = 2").await, 8);
+    assert_eq!(
+        database::number(db, "SELECT COUNT(*) FROM events WHERE kind = 'appointments.lapsed'").await,
+        8
+    );
+    assert_eq!(
+        database::number(db, "SELECT COUNT(*) FROM appointments WHERE state = 'lapsed' AND version = 2")
+            .await,
+        8
+    );
     let again = eservices_server::appointments::lapse_due(&world.platform).await.unwrap();
     assert_eq!(again, 0);
 }
@@ -278,7 +322,10 @@ async fn search_ranks_and_names_the_next_day_with_room() {
         ..Default::default()
     };
     let found = alpha.appointments().search_slots(ask.clone()).await.unwrap().into_inner();
-    assert_eq!((found.window_first_day.as_str(), found.window_last_day.as_str()), ("2026-12-02", "2026-12-20"));
+    assert_eq!(
+        (found.window_first_day.as_str(), found.window_last_day.as_str()),
+        ("2026-12-02", "2026-12-20")
+    );
     let ids: Vec<_> = found.slots.iter().map(|s| s.slot_id.clone()).collect();
     let ranked = [(10, "13:00"), (10, "08:00"), (9, "13:00"), (11, "13:00")];
     assert_eq!(ids, ranked.map(|(day, start)| slot_id(day, start)));
@@ -286,8 +333,11 @@ async fn search_ranks_and_names_the_next_day_with_room() {
 
     // Close two days: an empty list, and the day after with room; not an error.
     let closed = [9, 10].map(|n| fu::DayCapacity { day: day_after(n), slots: vec![] });
-    let request =
-        fu::PublishCapacityRequest { request_id: new_request_id(), zone_code: "ZMLV".into(), days: closed.into() };
+    let request = fu::PublishCapacityRequest {
+        request_id: new_request_id(),
+        zone_code: "ZMLV".into(),
+        days: closed.into(),
+    };
     workforce.fulfilment().publish_capacity(request).await.unwrap();
     let narrow = ap::SearchSlotsRequest { first_day: day_after(9), last_day: day_after(10), ..ask.clone() };
     let found = alpha.appointments().search_slots(narrow).await.unwrap().into_inner();
@@ -309,7 +359,8 @@ async fn search_ranks_and_names_the_next_day_with_room() {
 async fn form_errors_come_all_at_once_with_their_paths() {
     let world = World::start().await;
     let alpha = world.client(&world.operator(SIRENS[0], ALL).await).await;
-    let street = ap::Street { commune_code: "7705".into(), street_code: "36".into(), street_number: String::new() };
+    let street =
+        ap::Street { commune_code: "7705".into(), street_code: "36".into(), street_number: String::new() };
     let bad = ap::HoldAppointmentRequest {
         request_id: "not a uuid".into(),
         slot_id: "a slot".into(),
@@ -367,15 +418,23 @@ async fn lists_page_through_everything_once_and_filter() {
     }
     assert_eq!(seen, references, "newest first, each once");
     ask.states = vec![State::Cancelled.into()];
-    assert_eq!(reason(alpha.appointments().list_appointments(ask.clone()).await), "FIELDS_INVALID", "another list's token");
+    assert_eq!(
+        reason(alpha.appointments().list_appointments(ask.clone()).await),
+        "FIELDS_INVALID",
+        "another list's token"
+    );
     ask.page_token.clear();
     let cancelled = alpha.appointments().list_appointments(ask).await.unwrap().into_inner().appointments;
     assert_eq!(cancelled.len(), 1);
-    let day = ap::ListAppointmentsRequest { first_day: day_after(9), last_day: day_after(9), ..Default::default() };
+    let day =
+        ap::ListAppointmentsRequest { first_day: day_after(9), last_day: day_after(9), ..Default::default() };
     assert_eq!(alpha.appointments().list_appointments(day).await.unwrap().into_inner().appointments.len(), 3);
     advance(&alpha, 1_800).await;
     let lapsed = ap::ListAppointmentsRequest { states: vec![State::Lapsed.into()], ..Default::default() };
-    assert_eq!(alpha.appointments().list_appointments(lapsed).await.unwrap().into_inner().appointments.len(), 6);
+    assert_eq!(
+        alpha.appointments().list_appointments(lapsed).await.unwrap().into_inner().appointments.len(),
+        6
+    );
 }
 
 #[tokio::test]
@@ -402,7 +461,11 @@ async fn capacity_never_goes_below_what_is_booked_and_a_commune_has_one_zone() {
     request.request_id = new_request_id();
     assert_eq!(reason(workforce.fulfilment().publish_capacity(request).await), "RESOURCE_NOT_FOUND");
 
-    let zone = fu::Zone { code: "ZTWO".into(), label: "Two".into(), commune_codes: vec!["77243".into(), "77001".into()] };
+    let zone = fu::Zone {
+        code: "ZTWO".into(),
+        label: "Two".into(),
+        commune_codes: vec!["77243".into(), "77001".into()],
+    };
     let taken = fu::PublishZonesRequest { request_id: new_request_id(), zones: vec![zone] };
     let error = refusal(workforce.fulfilment().publish_zones(taken).await);
     assert_eq!(error.reason_name(), Some("COMMUNE_IN_OTHER_ZONE"));

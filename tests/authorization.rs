@@ -29,8 +29,8 @@ use tokio::{io::AsyncReadExt as _, time::timeout};
 use tonic::{Code, Status};
 
 use crate::harness::{
-    ALL, Identity, Plan, SIRENS, World, database, hold, intervention, issue, raw, raw::Raw, real_now, reason, refusal,
-    slot_id,
+    ALL, Identity, Plan, SIRENS, World, database, hold, intervention, issue, raw, raw::Raw, real_now, reason,
+    refusal, slot_id,
 };
 
 /// Whom a method is for.
@@ -64,7 +64,6 @@ const MATRIX: &[(&str, For)] = &[
     ("/eservices.sandbox.v1.SandboxService/SetClockSpeed", For::Operator(&["sandbox-clock"])),
     ("/eservices.sandbox.v1.SandboxService/ResetAppointments", For::Operator(&["sandbox"])),
     ("/grpc.health.v1.Health/Check", For::Any),
-    ("/grpc.health.v1.Health/List", For::Any),
     ("/grpc.health.v1.Health/Watch", For::Any),
     ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", For::Any),
     ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", For::Any),
@@ -84,7 +83,6 @@ FulfilmentService/ListZoneBookings back office with workforce
 FulfilmentService/PublishCapacity ! back office with workforce
 FulfilmentService/PublishZones ! back office with workforce
 Health/Check any
-Health/List any
 Health/Watch any
 IdentityService/WhoAmI any
 SandboxService/AdvanceClock ! † operator with sandbox-clock
@@ -140,8 +138,14 @@ async fn traces(world: &World) -> i64 {
     database::number(&world.platform.db, text).await
 }
 
-async fn open(world: &World, identity: Option<&Identity>, version: &'static SupportedProtocolVersion) -> Result<Raw, String> {
-    Raw::open(world.address, world.pki.root.certificate_pem(), identity, &[version]).await.map_err(|e| format!("{e:?}"))
+async fn open(
+    world: &World,
+    identity: Option<&Identity>,
+    version: &'static SupportedProtocolVersion,
+) -> Result<Raw, String> {
+    Raw::open(world.address, world.pki.root.certificate_pem(), identity, &[version])
+        .await
+        .map_err(|e| format!("{e:?}"))
 }
 
 /// The first thing that an answer says: a status, or OK with the first message.
@@ -168,7 +172,10 @@ async fn check(world: &World, raw: &mut Raw, path: &str, told: Told, case: &str)
     match told {
         In => {
             let code = status.code();
-            assert!(!matches!(code, Code::Unauthenticated | Code::PermissionDenied), "{case}: {path}: {status:?}");
+            assert!(
+                !matches!(code, Code::Unauthenticated | Code::PermissionDenied),
+                "{case}: {path}: {status:?}"
+            );
             assert_eq!(entered(world), before + 1, "{case}: {path}");
         }
         Refused(code, name) => {
@@ -193,7 +200,9 @@ async fn walk(world: &World, case: &str, identity: &Identity, expected: impl Fn(
 async fn register(world: &World, registration: &Registration) {
     let request_id = new_request_id();
     let catalogue = world.platform.reference.eservices();
-    registry::register_certificate(&world.platform.db, world.by(&request_id), registration, catalogue).await.unwrap();
+    registry::register_certificate(&world.platform.db, world.by(&request_id), registration, catalogue)
+        .await
+        .unwrap();
     world.look().await;
 }
 
@@ -241,7 +250,8 @@ fn without_usage(world: &World) -> Identity {
 
 /// Identities that no handshake may accept, and the alert each gets.
 async fn refused_by_tls(world: &World) -> Vec<(&'static str, Option<Identity>, &'static str)> {
-    let issued = |authority, validity| issue(authority, &operator(), ALL, Environment::NonProduction, validity);
+    let issued =
+        |authority, validity| issue(authority, &operator(), ALL, Environment::NonProduction, validity);
     let now = real_now();
     let hours = SignedDuration::from_hours;
     let (foreign, foreign_issued) = issued(&world.pki.foreign, for_a_year());
@@ -293,7 +303,8 @@ async fn bad_certificates_end_in_an_alert_and_reach_no_handler() {
     assert_eq!(traces(&world).await, before);
     let right = world.certificate(&operator(), ALL, Environment::NonProduction).await;
     let mut raw = open(&world, Some(&right), &TLS13).await.unwrap();
-    check(&world, &mut raw, "/eservices.identity.v1.IdentityService/WhoAmI", In, "the right certificate").await;
+    check(&world, &mut raw, "/eservices.identity.v1.IdentityService/WhoAmI", In, "the right certificate")
+        .await;
 }
 
 /// The alert that a handshake ends with. Sends nothing after it: the server's reset could overtake the alert.
@@ -306,7 +317,8 @@ async fn alert_of(
     let config = raw::tls(world.pki.root.certificate_pem(), identity, &[version]);
     let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
     let ended = timeout(PATIENCE, async {
-        let mut tls = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config)).connect(name, tcp).await?;
+        let mut tls =
+            tokio_rustls::TlsConnector::from(std::sync::Arc::new(config)).connect(name, tcp).await?;
         tls.read_u8().await
     });
     let error = ended.await.unwrap().unwrap_err();
@@ -335,7 +347,9 @@ async fn certificates_that_stand_for_nobody_are_told_so_and_the_connection_ends(
     register(&world, &Registration { issuer_hash: "ab".repeat(32), ..issued.registration.unwrap() }).await;
     let revoked = world.certificate(&operator(), ALL, Environment::NonProduction).await;
     let request_id = new_request_id();
-    registry::revoke_certificate(&world.platform.db, world.by(&request_id), &revoked.serial, None).await.unwrap();
+    registry::revoke_certificate(&world.platform.db, world.by(&request_id), &revoked.serial, None)
+        .await
+        .unwrap();
     let production = world.certificate(&operator(), &["eligibilite"], Environment::Production).await;
     // Issued by the one authority, registered for the other environment: the registry decides.
     let (moved, issued) = new(Environment::NonProduction, &["eligibilite"]);

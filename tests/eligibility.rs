@@ -2,7 +2,9 @@
 
 use eservices::{
     common::v1::AppointmentType,
-    eligibility::v1::{CheckEligibilityRequest, CheckEligibilityResponse, Verdict, check_eligibility_request::Key},
+    eligibility::v1::{
+        CheckEligibilityRequest, CheckEligibilityResponse, Verdict, check_eligibility_request::Key,
+    },
 };
 use eservices_client::Client;
 
@@ -48,11 +50,15 @@ async fn every_demo_case_gets_its_verdict() {
         let answer = ask(&client, Key::Imb((*imb).into()), &["JUST_FIBRE"]).await.unwrap();
         let offer = &answer.answers[0];
         let found: Vec<_> = offer.findings.iter().map(|f| f.code.as_str()).collect();
-        let seen = (offer.verdict(), found.as_slice(), offer.appointment_type(), offer.eligible_from_day.as_str());
+        let seen =
+            (offer.verdict(), found.as_slice(), offer.appointment_type(), offer.eligible_from_day.as_str());
         assert_eq!(seen, (*verdict, *codes, *visit, *from), "{imb}: {offer:?}");
         assert_eq!(answer.as_of_day, "2026-11-24");
         for finding in &offer.findings {
-            assert!(!finding.rule_id.is_empty() && !finding.remedy.is_empty() && !finding.facts.is_empty(), "{finding:?}");
+            assert!(
+                !finding.rule_id.is_empty() && !finding.remedy.is_empty() && !finding.facts.is_empty(),
+                "{finding:?}"
+            );
         }
     }
 }
@@ -67,7 +73,10 @@ async fn the_building_of_the_slide_reads_as_on_the_slide() {
     assert_eq!(premises.street_address, "6 RUE ETIENNE GANNERON");
     assert_eq!((premises.postcode.as_str(), premises.commune.as_str()), ("77600", "BUSSY-ST-GEORGES"));
     assert_eq!(premises.pm, "FI-77058-000B");
-    assert_eq!((premises.order_open_day.as_str(), premises.delivery_open_day.as_str()), ("2019-03-06", "2019-03-06"));
+    assert_eq!(
+        (premises.order_open_day.as_str(), premises.delivery_open_day.as_str()),
+        ("2019-03-06", "2019-03-06")
+    );
     assert_eq!((premises.housing_count, premises.existing_line_count), (1, 0));
     assert_eq!(premises.pbos, ["PT 002053"]);
     assert!(premises.detached_house);
@@ -108,7 +117,10 @@ async fn bad_questions_list_every_field_and_unknown_keys_are_not_found() {
     let error = refusal(client.eligibility().check_eligibility(request).await);
     let fields: Vec<_> = error.field_violations().into_iter().map(|v| v.field).collect();
     assert_eq!(fields, ["imb", "offer_codes[1]", "offer_codes[2]", "as_of_day"]);
-    assert_eq!(reason(client.eligibility().check_eligibility(CheckEligibilityRequest::default()).await), "FIELDS_INVALID");
+    assert_eq!(
+        reason(client.eligibility().check_eligibility(CheckEligibilityRequest::default()).await),
+        "FIELDS_INVALID"
+    );
     assert_eq!(reason(ask(&client, Key::Imb("IMB/77058/X/ZZZZ".into()), &[]).await), "RESOURCE_NOT_FOUND");
     assert_eq!(reason(ask(&client, Key::Pto("FI-ZZZZ-ZZZZ".into()), &[]).await), "RESOURCE_NOT_FOUND");
 }

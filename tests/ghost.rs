@@ -125,8 +125,9 @@ fn every_field_that_names_an_object_has_an_example() {
             }
         });
     }
-    let expected =
-        EXAMPLES.iter().map(|(rpc, path, names, _)| ((*rpc).to_owned(), (*path).to_owned(), (*names).to_owned()));
+    let expected = EXAMPLES
+        .iter()
+        .map(|(rpc, path, names, _)| ((*rpc).to_owned(), (*path).to_owned(), (*names).to_owned()));
     let mut expected: Vec<_> = expected.collect();
     found.sort_unstable();
     expected.sort_unstable();
@@ -150,7 +151,8 @@ struct Seen {
 const ERROR_INFO: &str = "type.googleapis.com/google.rpc.ErrorInfo";
 
 async fn seen(world: &World, caller: &Identity, path: &str, message: &[u8], id: &str) -> Seen {
-    let mut raw = Raw::open(world.address, world.pki.root.certificate_pem(), Some(caller), &[&TLS13]).await.unwrap();
+    let mut raw =
+        Raw::open(world.address, world.pki.root.certificate_pem(), Some(caller), &[&TLS13]).await.unwrap();
     let answer = raw.call(path, message).await.unwrap();
     let status = answer.status();
     let blank = |text: &str| text.replace(id, "<id>");
@@ -173,7 +175,11 @@ async fn seen(world: &World, caller: &Identity, path: &str, message: &[u8], id: 
         message: blank(status.message()),
         reason: info.reason,
         domain: info.domain,
-        metadata: info.metadata.into_iter().map(|(k, v)| (k, blank(&v).replace(&call_id, "<call>"))).collect(),
+        metadata: info
+            .metadata
+            .into_iter()
+            .map(|(k, v)| (k, blank(&v).replace(&call_id, "<call>")))
+            .collect(),
         other_details: others.into_iter().map(|d| (d.type_url, d.value)).collect(),
         metadata_of_the_status: all(&status.metadata().clone().into_headers()),
     }
@@ -221,7 +227,10 @@ async fn cancel(client: &Client, appointment: &Appointment) -> Appointment {
 }
 
 async fn hold_as(client: &Client, slot: &str, what: Intervention) -> Appointment {
-    let request = eservices::appointments::v1::HoldAppointmentRequest { intervention: Some(what), ..hold_request(slot) };
+    let request = eservices::appointments::v1::HoldAppointmentRequest {
+        intervention: Some(what),
+        ..hold_request(slot)
+    };
     client.appointments().hold_appointment(request).await.unwrap().into_inner().appointment.unwrap()
 }
 
@@ -233,7 +242,8 @@ async fn a_foreign_object_answers_like_none_at_all() {
     let owner = world.client(&owner_identity).await;
     let ghost = world.operator(SIRENS[1], ALL).await;
     let public_only = world.operator(SIRENS[2], &["e-rdv-grand-public"]).await;
-    let copper = Intervention { product_nature: "CELAN".into(), access_id: "F00000021".into(), ..intervention() };
+    let copper =
+        Intervention { product_nature: "CELAN".into(), access_id: "F00000021".into(), ..intervention() };
 
     let held = hold(&owner, &slot_id(8, "08:00")).await;
     let business = hold_as(&owner, &slot_id(8, "13:00"), copper.clone()).await;
@@ -247,10 +257,16 @@ async fn a_foreign_object_answers_like_none_at_all() {
                 for of in [foreign.clone(), Appointment { etag: "99".into(), ..foreign.clone() }] {
                     let nobody = absent(&foreign.reference);
                     assert_eq!(nobody.len(), foreign.reference.len());
-                    let real = seen(&world, caller, path, &example(&foreign.reference, &of), &foreign.reference).await;
+                    let real =
+                        seen(&world, caller, path, &example(&foreign.reference, &of), &foreign.reference)
+                            .await;
                     let none = seen(&world, caller, path, &example(&nobody, &of), &nobody).await;
                     assert_eq!(real, none, "{path}: {}", foreign.reference);
-                    assert_eq!((real.code, real.reason.as_str()), (Code::NotFound, "RESOURCE_NOT_FOUND"), "{path}");
+                    assert_eq!(
+                        (real.code, real.reason.as_str()),
+                        (Code::NotFound, "RESOURCE_NOT_FOUND"),
+                        "{path}"
+                    );
                     assert_eq!(real.metadata["resource_name"], "<id>", "{path}");
                     assert_eq!(real.other_details, [], "{path}");
                 }
@@ -263,7 +279,9 @@ async fn a_foreign_object_answers_like_none_at_all() {
         for what in [intervention(), copper.clone()] {
             let own = hold_as(&owner, &slot_id(11, "08:00"), what).await;
             let mut raw =
-                Raw::open(world.address, world.pki.root.certificate_pem(), Some(&owner_identity), &[&TLS13]).await.unwrap();
+                Raw::open(world.address, world.pki.root.certificate_pem(), Some(&owner_identity), &[&TLS13])
+                    .await
+                    .unwrap();
             let answer = raw.call(path, &example(&own.reference, &own)).await.unwrap();
             assert_eq!(answer.status().code(), Code::Ok, "{path}: {:?}", answer.status());
         }
@@ -277,8 +295,16 @@ async fn a_foreign_request_id_is_not_known_either() {
     let owner = world.client(&world.operator(SIRENS[0], ALL).await).await;
     let ghost = world.client(&world.operator(SIRENS[1], ALL).await).await;
     let request = hold_request(&slot_id(8, "08:00"));
-    let theirs = owner.appointments().hold_appointment(request.clone()).await.unwrap().into_inner().appointment.unwrap();
-    let mine = ghost.appointments().hold_appointment(request).await.unwrap().into_inner().appointment.unwrap();
+    let theirs = owner
+        .appointments()
+        .hold_appointment(request.clone())
+        .await
+        .unwrap()
+        .into_inner()
+        .appointment
+        .unwrap();
+    let mine =
+        ghost.appointments().hold_appointment(request).await.unwrap().into_inner().appointment.unwrap();
     assert_ne!(theirs.reference, mine.reference);
     let held = "SELECT COUNT(*) FROM appointments WHERE state = 'held'";
     assert_eq!(database::number(&world.platform.db, held).await, 2);
@@ -327,7 +353,10 @@ async fn a_page_token_of_another_is_garbage() {
     let first = capacity.fulfilment().list_zone_bookings(bookings("")).await.unwrap().into_inner();
     let token = first.next_page_token.as_str();
     let foreign = token_refusal(other_system.fulfilment().list_zone_bookings(bookings(token)).await);
-    assert_eq!(foreign, token_refusal(other_system.fulfilment().list_zone_bookings(bookings(&garbage)).await));
+    assert_eq!(
+        foreign,
+        token_refusal(other_system.fulfilment().list_zone_bookings(bookings(&garbage)).await)
+    );
     assert_eq!(foreign.1, "FIELDS_INVALID");
     let second = capacity.fulfilment().list_zone_bookings(bookings(token)).await.unwrap().into_inner();
     assert_ne!(first.bookings[0].reference, second.bookings[0].reference);

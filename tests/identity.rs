@@ -12,7 +12,8 @@ async fn an_operator_sees_itself_and_the_chain_of_each_right() {
     let world = World::start().await;
     let identity =
         world.operator_with(SIRENS[0], &["eligibilite", "tao"], &["eligibilite", "e-rdv-grand-public"]).await;
-    let answer = world.client(&identity).await.identity().who_am_i(WhoAmIRequest {}).await.unwrap().into_inner();
+    let answer =
+        world.client(&identity).await.identity().who_am_i(WhoAmIRequest {}).await.unwrap().into_inner();
     let Some(Caller::Operator(operator)) = answer.caller else { panic!("{:?}", answer.caller) };
     assert_eq!(operator.siren, "900000001");
     assert_eq!(operator.quadrigram, "T001");
@@ -43,7 +44,8 @@ async fn an_operator_sees_itself_and_the_chain_of_each_right() {
 async fn a_back_office_system_sees_its_roles() {
     let world = World::start().await;
     let identity = world.workforce().await;
-    let answer = world.client(&identity).await.identity().who_am_i(WhoAmIRequest {}).await.unwrap().into_inner();
+    let answer =
+        world.client(&identity).await.identity().who_am_i(WhoAmIRequest {}).await.unwrap().into_inner();
     let Some(Caller::System(system)) = answer.caller else { panic!("{:?}", answer.caller) };
     assert_eq!((system.code.as_str(), system.roles), ("workforce", vec!["workforce".to_owned()]));
     assert!(answer.rights.is_empty());

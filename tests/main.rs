@@ -3,13 +3,19 @@
 //! The database is a SQLite file in a temporary folder, or PostgreSQL where `ESERVICES_TEST_DATABASE` names one
 //! (`postgres://user@host:port/postgres`); under CI the variable must be set.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where it is surprised")]
+
 mod harness;
 
 mod appointments;
 mod authorization;
+mod contract;
+mod drain;
 mod eligibility;
 mod ghost;
 mod identity;
 mod protocol;
 mod race;
 mod replay;
+mod revocation;
+mod tidy;

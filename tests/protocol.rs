@@ -56,11 +56,16 @@ fn declared(case: &str, answer: &Answer, code: Code, reason: &str) -> Refusal {
     let status = answer.status();
     assert_eq!(status.code(), code, "{case}: {status:?}");
     assert!(status.details().len() <= MOST_DETAILS, "{case}: {} bytes", status.details().len());
-    assert!(!status.message().is_empty() && !status.message().contains(SECRET), "{case}: {}", status.message());
+    assert!(
+        !status.message().is_empty() && !status.message().contains(SECRET),
+        "{case}: {}",
+        status.message()
+    );
     assert!(!status.details().windows(SECRET.len()).any(|w| w == SECRET.as_bytes()), "{case}");
     let body = pb::Status::decode(status.details()).unwrap();
     assert_eq!((body.code, body.message.as_str()), (code as i32, status.message()), "{case}");
-    let infos: Vec<_> = body.details.iter().filter(|d| d.type_url.ends_with("/google.rpc.ErrorInfo")).collect();
+    let infos: Vec<_> =
+        body.details.iter().filter(|d| d.type_url.ends_with("/google.rpc.ErrorInfo")).collect();
     let [info] = infos.as_slice() else { panic!("{case}: {infos:?}") };
     let info = pb::ErrorInfo::decode(info.value.as_slice()).unwrap();
     assert_eq!((info.reason.as_str(), info.domain.as_str()), (reason, "eservices"), "{case}");
@@ -76,7 +81,8 @@ fn declared(case: &str, answer: &Answer, code: Code, reason: &str) -> Refusal {
 
 impl Refusal {
     fn detail<M: prost::Message + Default>(&self, name: &str) -> Option<M> {
-        let found = self.details.iter().find(|d| d.type_url == format!("type.googleapis.com/google.rpc.{name}"));
+        let found =
+            self.details.iter().find(|d| d.type_url == format!("type.googleapis.com/google.rpc.{name}"));
         found.map(|d| M::decode(d.value.as_slice()).unwrap())
     }
 
@@ -111,7 +117,8 @@ async fn start(raw: &mut Raw, request: Request<Full<Bytes>>) -> Result<Open, Ans
         raw.sender.ready().await.unwrap();
         let (head, mut body) = raw.sender.send_request(request).await.unwrap().into_parts();
         if head.headers.contains_key("grpc-status") {
-            let answer = Answer { http_status: 200, headers: head.headers, body: Bytes::new(), trailers: None };
+            let answer =
+                Answer { http_status: 200, headers: head.headers, body: Bytes::new(), trailers: None };
             return Err(answer);
         }
         let first = body.frame().await.unwrap().unwrap();
@@ -158,7 +165,9 @@ fn frame(flag: u8, length: u32, bytes: &[u8]) -> Bytes {
 }
 
 /// Case, body, `grpc-encoding`, and what is said.
-fn broken_bodies() -> Vec<(&'static str, Bytes, Option<&'static str>, (Code, &'static str))> {
+type BrokenBody = (&'static str, Bytes, Option<&'static str>, (Code, &'static str));
+
+fn broken_bodies() -> Vec<BrokenBody> {
     const MALFORMED: (Code, &str) = (Code::InvalidArgument, "MESSAGE_MALFORMED");
     const TOO_LARGE: (Code, &str) = (Code::ResourceExhausted, "MESSAGE_TOO_LARGE");
     const COMPRESSED: (Code, &str) = (Code::Unimplemented, "COMPRESSION_UNSUPPORTED");
@@ -208,7 +217,9 @@ async fn text_that_is_no_utf_8_and_a_wrong_type_are_malformed_and_a_whole_mebiby
     let callers = Callers::of(&world).await;
     let mut raw = open(&world, &callers.operator).await;
     let path = "/eservices.appointments.v1.AppointmentService/GetAppointment";
-    for (case, message) in [("no UTF-8", vec![0x0a, 0x02, 0xff, 0xfe]), ("a number for a text", vec![0x08, 0x01])] {
+    for (case, message) in
+        [("no UTF-8", vec![0x0a, 0x02, 0xff, 0xfe]), ("a number for a text", vec![0x08, 0x01])]
+    {
         let answer = send(&mut raw, grpc(path, framed(&message))).await;
         declared(case, &answer, Code::InvalidArgument, "MESSAGE_MALFORMED");
     }
@@ -218,7 +229,10 @@ async fn text_that_is_no_utf_8_and_a_wrong_type_are_malformed_and_a_whole_mebiby
     };
     let message = request.encode_to_vec();
     assert_eq!(message.len(), 1 << 20);
-    let answer = send(&mut raw, grpc("/eservices.eligibility.v1.EligibilityService/CheckEligibility", framed(&message)));
+    let answer = send(
+        &mut raw,
+        grpc("/eservices.eligibility.v1.EligibilityService/CheckEligibility", framed(&message)),
+    );
     let refusal = declared("1 MiB", &answer.await, Code::InvalidArgument, "FIELDS_INVALID");
     assert_eq!(refusal.fields(), ["imb"]);
 }
@@ -231,7 +245,14 @@ async fn what_is_no_grpc_is_refused_before_anything_else() {
     let validity = Validity::days(real_now(), 397).unwrap();
     let stranger = issue(&world.pki.non_production, &stranger, ALL, Environment::NonProduction, validity).0;
     let verbs = ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"];
-    let types = ["application/json", "application/grpc+json", "application/grpc-web", "application/grpcx", "text/plain", ""];
+    let types = [
+        "application/json",
+        "application/grpc+json",
+        "application/grpc-web",
+        "application/grpcx",
+        "text/plain",
+        "",
+    ];
     let timeouts = ["5x", "", "S", "-1S", "123456789S", "1.5S", " 5S", "5", "%"];
     let mut count = 0;
     for method in METHODS.iter().chain(STATIC_METHODS) {
@@ -302,7 +323,8 @@ async fn unknown_methods_are_named_so() {
     }
     let answer = send(&mut raw, grpc("/grpc.health.v1.Health/Check", framed(b"\x0a\x04none"))).await;
     declared("health of no service", &answer, Code::NotFound, "RESOURCE_NOT_FOUND");
-    let answer = send(&mut raw, grpc("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", framed(b""))).await;
+    let answer =
+        send(&mut raw, grpc("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", framed(b""))).await;
     declared("reflection asked nothing", &answer, Code::InvalidArgument, "MESSAGE_MALFORMED");
 }
 
@@ -349,7 +371,11 @@ async fn a_deadline_a_panic_and_a_fault_end_a_call_by_the_catalogue() {
         let request = within.map_or_else(|| grpc(path, framed(b"")), |t| with_timeout(path, t));
         let answer = send(&mut raw, request).await;
         // A text in field 1, as google.protobuf.StringValue.
-        assert_eq!(answer.message(), [b"\x0a\x05", FIRST.as_bytes()].concat(), "{case}: the message before the end");
+        assert_eq!(
+            answer.message(),
+            [b"\x0a\x05", FIRST.as_bytes()].concat(),
+            "{case}: the message before the end"
+        );
         assert!(answer.trailers.is_some(), "{case}");
         declared(&case, &answer, code, reason);
     }
@@ -395,9 +421,11 @@ async fn more_calls_at_once_than_the_limit_wait_for_one_to_end() {
     })
     .await;
     let callers = Callers::of(&world).await;
-    let (mut first, mut second) = (open(&world, &callers.operator).await, open(&world, &callers.operator).await);
+    let (mut first, mut second) =
+        (open(&world, &callers.operator).await, open(&world, &callers.operator).await);
     let hang = || grpc(trial::STREAM_HANG, framed(b""));
-    let held = [start(&mut first, hang()).await.ok().unwrap(), start(&mut second, hang()).await.ok().unwrap()];
+    let held =
+        [start(&mut first, hang()).await.ok().unwrap(), start(&mut second, hang()).await.ok().unwrap()];
     for path in [WHO_AM_I, WATCH] {
         let answer = send(&mut second, grpc(path, framed(b""))).await;
         let refusal = declared(path, &answer, Code::ResourceExhausted, "TOO_MANY_CALLS_AT_ONCE");
@@ -405,17 +433,32 @@ async fn more_calls_at_once_than_the_limit_wait_for_one_to_end() {
         assert!(refusal.retry_after().unwrap() > Duration::ZERO, "{path}");
     }
     let mut other = open(&world, &callers.workforce).await;
-    assert_eq!(send(&mut other, grpc(WHO_AM_I, framed(b""))).await.status().code(), Code::Ok, "another caller");
+    assert_eq!(
+        send(&mut other, grpc(WHO_AM_I, framed(b""))).await.status().code(),
+        Code::Ok,
+        "another caller"
+    );
     drop(held);
     let freed = timeout(PATIENCE, async {
         while send(&mut first, grpc(WHO_AM_I, framed(b""))).await.status().code() != Code::Ok {}
     });
     freed.await.expect("a stream that the caller gave up frees its place");
-    // A call that ended by itself has freed its place when its end is read.
-    for n in 0..5 {
-        assert_eq!(send(&mut first, grpc(WHO_AM_I, framed(b""))).await.status().code(), Code::Ok, "{n}");
-        let late = send(&mut first, with_timeout(trial::STREAM_HANG, "1m")).await;
+}
+
+#[tokio::test]
+async fn a_call_has_freed_its_place_when_its_end_is_read() {
+    let world = trial_world(|plan| {
+        let quota = Quota { calls_per_second: 100_000, burst: 100_000, concurrent_calls: 1 };
+        plan.config.quota.insert("standard".into(), quota);
+    })
+    .await;
+    let mut raw = open(&world, &Callers::of(&world).await.operator).await;
+    for n in 0..50 {
+        assert_eq!(send(&mut raw, grpc(WHO_AM_I, framed(b""))).await.status().code(), Code::Ok, "{n}");
+        let late = send(&mut raw, with_timeout(trial::STREAM_HANG, "1m")).await;
         declared("late", &late, Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
+        let fault = send(&mut raw, grpc(trial::PANIC, framed(b""))).await;
+        declared("fault", &fault, Code::Internal, "INTERNAL");
     }
 }
 
@@ -465,11 +508,14 @@ async fn a_certificate_that_stands_for_nobody_any_more_ends_its_streams_with_the
         not_before: now - SignedDuration::from_hours(1),
         not_after: now + SignedDuration::from_secs(4),
     };
-    let (expiring, issued) = issue(&world.pki.non_production, &holder, ALL, Environment::NonProduction, validity);
+    let (expiring, issued) =
+        issue(&world.pki.non_production, &holder, ALL, Environment::NonProduction, validity);
     let registration = issued.registration.unwrap();
     let request_id = new_request_id();
     let catalogue = world.platform.reference.eservices();
-    registry::register_certificate(&world.platform.db, world.by(&request_id), &registration, catalogue).await.unwrap();
+    registry::register_certificate(&world.platform.db, world.by(&request_id), &registration, catalogue)
+        .await
+        .unwrap();
     world.look().await;
     let mut stay = open(&world, &staying).await;
     let stays = start(&mut stay, grpc(WATCH, framed(b""))).await.ok().unwrap();
@@ -483,7 +529,9 @@ async fn a_certificate_that_stands_for_nobody_any_more_ends_its_streams_with_the
         streams.push(("CERTIFICATE_EXPIRED", &expiring.serial, one));
     }
     let request_id = new_request_id();
-    registry::revoke_certificate(&world.platform.db, world.by(&request_id), &revoked.serial, None).await.unwrap();
+    registry::revoke_certificate(&world.platform.db, world.by(&request_id), &revoked.serial, None)
+        .await
+        .unwrap();
     world.look().await;
     for (reason, serial, stream) in streams {
         let refusal = declared(reason, &stream.end().await, Code::Unauthenticated, reason);
@@ -517,7 +565,11 @@ async fn the_largest_form_errors_stay_small_and_count_all() {
     assert_eq!(fields[..3], ["request_id", "zone_code", "days[0].slots[0].start_time"]);
 
     // 100 zones with code, label and 20 communes wrong; request id.
-    let zone = Zone { code: "é".repeat(100), label: String::new(), commune_codes: vec!["é\n\u{1}\"".repeat(30); 20] };
+    let zone = Zone {
+        code: "é".repeat(100),
+        label: String::new(),
+        commune_codes: vec!["é\n\u{1}\"".repeat(30); 20],
+    };
     let request = PublishZonesRequest { request_id: String::new(), zones: vec![zone; 100] };
     let path = "/eservices.fulfilment.v1.FulfilmentService/PublishZones";
     let answer = send(&mut workforce, grpc(path, framed(&request.encode_to_vec()))).await;

@@ -5,7 +5,9 @@
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use eservices::{
-    appointments::v1::{Appointment, CancelAppointmentRequest, RescheduleAppointmentRequest, SlotAlternatives},
+    appointments::v1::{
+        Appointment, CancelAppointmentRequest, RescheduleAppointmentRequest, SlotAlternatives,
+    },
     sandbox::v1::{AdvanceClockRequest, advance_clock_request::Target},
 };
 use eservices_client::{Client, new_request_id};
@@ -96,7 +98,8 @@ async fn sixty_four_clients_race_for_the_last_place() {
             assert_eq!(error.metadata("slot_id"), Some(wanted.as_str()));
             others(&error.alternatives().unwrap(), &wanted);
         }
-        let full = texts(&world.platform.db, "SELECT slot_id FROM appointments_slots WHERE booked = capacity").await;
+        let full =
+            texts(&world.platform.db, "SELECT slot_id FROM appointments_slots WHERE booked = capacity").await;
         assert_eq!(full, [wanted], "round {round}");
         let (winner, held) = &winners[0];
         cancel(&clients[*winner], held).await.unwrap();
@@ -104,7 +107,10 @@ async fn sixty_four_clients_race_for_the_last_place() {
     }
     let (engine, took) = (world.platform.db.engine(), begin.elapsed());
     println!("race on {engine}: {rounds} rounds × 64 calls, one winner and 63 FRDV02 each, {took:.1?}");
-    assert_eq!(number(&world.platform.db, "SELECT CAST(SUM(booked) AS BIGINT) FROM appointments_slots").await, 0);
+    assert_eq!(
+        number(&world.platform.db, "SELECT CAST(SUM(booked) AS BIGINT) FROM appointments_slots").await,
+        0
+    );
     chains_hold(&world).await;
 }
 
@@ -162,13 +168,19 @@ async fn crossing_moves_do_not_wait_for_each_other() {
                 held.push(moved.await.unwrap());
             }
         }
-        let booked = texts(&world.platform.db, "SELECT CAST(booked AS TEXT) FROM appointments_slots WHERE booked > 0").await;
+        let booked =
+            texts(&world.platform.db, "SELECT CAST(booked AS TEXT) FROM appointments_slots WHERE booked > 0")
+                .await;
         assert_eq!(booked, ["8", "8"]);
         for (client, _, appointment) in held {
             cancel(&client, &appointment).await.unwrap();
         }
     }
-    assert_eq!(number(&world.platform.db, "SELECT COUNT(*) FROM events WHERE kind = 'appointments.rescheduled'").await, 144);
+    assert_eq!(
+        number(&world.platform.db, "SELECT COUNT(*) FROM events WHERE kind = 'appointments.rescheduled'")
+            .await,
+        144
+    );
     chains_hold(&world).await;
 }
 
@@ -215,7 +227,10 @@ async fn a_place_is_freed_once_by_lapse_or_by_cancel() {
                 // Lapsed before: by the time that the rules see, or by the version that the sweeper left.
                 refused => {
                     let reason = reason(refused);
-                    assert!(["FRDV03", "ETAG_MISMATCH"].contains(&reason.as_str()), "round {round}: {reason}");
+                    assert!(
+                        ["FRDV03", "ETAG_MISMATCH"].contains(&reason.as_str()),
+                        "round {round}: {reason}"
+                    );
                     lapsed += 1;
                 }
             }
@@ -223,16 +238,56 @@ async fn a_place_is_freed_once_by_lapse_or_by_cancel() {
         for advance in advances {
             advance.await.unwrap();
         }
-        assert_eq!(number(db, "SELECT COUNT(*) FROM appointments WHERE state = 'held'").await, 0, "all that is due lapsed");
+        assert_eq!(
+            number(db, "SELECT COUNT(*) FROM appointments WHERE state = 'held'").await,
+            0,
+            "all that is due lapsed"
+        );
         let moved = number(db, "SELECT base FROM business_clock").await - before;
         assert_eq!(moved, 3_602_000_000, "round {round}: both jumps count");
     }
     println!("lapse against cancel on {}: {cancelled} cancelled, {lapsed} lapsed", db.engine());
     assert_eq!(cancelled + lapsed, ROUNDS * 16);
-    assert_eq!(number(db, "SELECT COUNT(*) FROM appointments WHERE state = 'cancelled' AND version = 2").await, cancelled);
-    assert_eq!(number(db, "SELECT COUNT(*) FROM events WHERE kind = 'appointments.cancelled'").await, cancelled);
-    assert_eq!(number(db, "SELECT COUNT(*) FROM appointments WHERE state = 'lapsed' AND version = 2").await, lapsed);
+    assert_eq!(
+        number(db, "SELECT COUNT(*) FROM appointments WHERE state = 'cancelled' AND version = 2").await,
+        cancelled
+    );
+    assert_eq!(
+        number(db, "SELECT COUNT(*) FROM events WHERE kind = 'appointments.cancelled'").await,
+        cancelled
+    );
+    assert_eq!(
+        number(db, "SELECT COUNT(*) FROM appointments WHERE state = 'lapsed' AND version = 2").await,
+        lapsed
+    );
     assert_eq!(number(db, "SELECT COUNT(*) FROM events WHERE kind = 'appointments.lapsed'").await, lapsed);
     assert_eq!(number(db, "SELECT CAST(SUM(booked) AS BIGINT) FROM appointments_slots").await, 0);
     chains_hold(&world).await;
+}
+
+/// Jumps of two callers at once: each is decided on the time that the other one left, and none is lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_jump_of_the_clock_is_lost() {
+    let world = World::start().await;
+    let clients = operators(&world, 4).await;
+    let db = &world.platform.db;
+    let before = number(db, "SELECT base FROM business_clock").await;
+    let callers = clients.into_iter().map(|client| {
+        tokio::spawn(async move {
+            for _ in 0..25 {
+                let by = prost_types::Duration { seconds: 10, nanos: 0 };
+                let request =
+                    AdvanceClockRequest { request_id: new_request_id(), target: Some(Target::By(by)) };
+                client.sandbox().advance_clock(request).await.unwrap();
+            }
+        })
+    });
+    for caller in callers.collect::<Vec<_>>() {
+        caller.await.unwrap();
+    }
+    assert_eq!(
+        number(db, "SELECT base FROM business_clock").await - before,
+        1_000_000_000,
+        "100 jumps of 10 s"
+    );
 }

@@ -8,7 +8,7 @@
 //! Arguments come first, then the environment, then the demo's own files:
 //! `journey [ENDPOINT] [CERTIFICATE] [KEY] [CA]`, `ESERVICES_{ENDPOINT,CERTIFICATE,KEY,CA}`.
 
-use std::{env, error::Error as StdError};
+use std::{env, error::Error as StdError, process::ExitCode};
 
 use eservices_client::{
     Client, Error,
@@ -28,7 +28,17 @@ const IMB: &str = "IMB/77058/X/0218";
 const OFFER: &str = "JUST_FIBRE";
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn StdError>> {
+async fn main() -> ExitCode {
+    match journey().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn journey() -> Result<(), Box<dyn StdError>> {
     let endpoint = setting(1, "ESERVICES_ENDPOINT", "https://localhost:50051");
     let client = Client::builder(endpoint.clone())
         .certificate_file(setting(2, "ESERVICES_CERTIFICATE", "./var/demo/operator-alpha.pem"))
@@ -136,7 +146,7 @@ async fn appointment(client: &Client, intervention: Intervention) -> Result<(), 
     match appointments.cancel_appointment(cancel(cancelled)).await.map_err(Error::from) {
         Ok(_) => Err("cancelled twice".into()),
         Err(refusal) => {
-            println!("refused      {:?}: {}", refusal.reason(), refusal.message());
+            println!("refused      {}: {}", refusal.reason_name().unwrap_or("unknown"), refusal.message());
             println!("remedy       {}", refusal.remedy().unwrap_or("none"));
             println!("request id   {}", refusal.request_id().unwrap_or("none"));
             Ok(())

@@ -69,7 +69,8 @@ pub async fn start(
         health.set_service_status(service, tonic_health::ServingStatus::Serving).await;
     }
     let reflection = || {
-        tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(eservices::DESCRIPTORS)
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(eservices::DESCRIPTORS)
     };
     let most = platform.config.limits.max_request_bytes;
     let routes = routes

@@ -11,7 +11,10 @@ pub async fn fresh(dir: &Path) -> String {
         Some(server) => {
             let name = format!("es_{}", eservices_client::new_request_id().replace('-', ""));
             let admin = sqlx::PgPool::connect(&server).await.unwrap();
-            sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&admin).await.unwrap();
+            sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}")))
+                .execute(&admin)
+                .await
+                .unwrap();
             admin.close().await;
             let (base, _) = server.rsplit_once('/').unwrap();
             format!("{base}/{name}")
@@ -29,7 +32,9 @@ fn configured() -> Option<String> {
         None if std::env::var_os("CI").is_some() => panic!("ESERVICES_TEST_DATABASE must be set under CI"),
         None => {
             static SAID: std::sync::Once = std::sync::Once::new();
-            SAID.call_once(|| println!("on SQLite; PostgreSQL is not tried: ESERVICES_TEST_DATABASE names none"));
+            SAID.call_once(|| {
+                println!("on SQLite; PostgreSQL is not tried: ESERVICES_TEST_DATABASE names none")
+            });
             None
         }
     }
@@ -38,10 +43,13 @@ fn configured() -> Option<String> {
 /// Starts business time at `base` at the machine instant `anchor`.
 pub async fn set_course(db: &Db, base: i64, anchor: i64) {
     const TEXT: &str = "UPDATE business_clock SET base = $1, anchor = $2, speed = 1 WHERE id = 1";
-    match db {
-        Db::Sqlite { writer, .. } => drop(sqlx::query(TEXT).bind(base).bind(anchor).execute(writer).await.unwrap()),
-        Db::Postgres(pool) => drop(sqlx::query(TEXT).bind(base).bind(anchor).execute(pool).await.unwrap()),
-    }
+    let changed = match db {
+        Db::Sqlite { writer, .. } => {
+            sqlx::query(TEXT).bind(base).bind(anchor).execute(writer).await.unwrap().rows_affected()
+        }
+        Db::Postgres(pool) => sqlx::query(TEXT).bind(base).bind(anchor).execute(pool).await.unwrap().rows_affected(),
+    };
+    assert_eq!(changed, 1);
 }
 
 /// One number out of the database.

@@ -46,11 +46,20 @@ pub const START: &str = "2026-11-24T09:00:00Z";
 
 /// SIRENs that pass Luhn and belong to nobody.
 pub const SIRENS: [&str; 9] = [
-    "900000001", "900000019", "900000027", "900000035", "900000043", "900000050", "900000068", "900000076", "900000084",
+    "900000001",
+    "900000019",
+    "900000027",
+    "900000035",
+    "900000043",
+    "900000050",
+    "900000068",
+    "900000076",
+    "900000084",
 ];
 
 /// Both rights of e-RDV, eligibility and the sandbox.
-pub const ALL: &[&str] = &["eligibilite", "e-rdv-grand-public", "e-rdv-entreprise", "sandbox", "sandbox-clock"];
+pub const ALL: &[&str] =
+    &["eligibilite", "e-rdv-grand-public", "e-rdv-entreprise", "sandbox", "sandbox-clock"];
 
 /// Certificates: a root, an issuing authority per environment, and a foreign root.
 pub struct Pki {
@@ -107,7 +116,10 @@ pub fn repo() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test's machine clock starts at the real instant: certificates are real")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test's machine clock starts at the real instant: certificates are real"
+)]
 pub fn real_now() -> Timestamp {
     Timestamp::now()
 }
@@ -123,9 +135,13 @@ impl Pki {
     }
 
     pub fn server(&self) -> Issued {
-        let profile =
-            Profile::Server { dns: vec!["localhost".into()], ips: vec![std::net::Ipv4Addr::LOCALHOST.into()] };
-        self.non_production.issue(&profile, KeySource::Generate, Validity::days(real_now(), 397).unwrap()).unwrap()
+        let profile = Profile::Server {
+            dns: vec!["localhost".into()],
+            ips: vec![std::net::Ipv4Addr::LOCALHOST.into()],
+        };
+        self.non_production
+            .issue(&profile, KeySource::Generate, Validity::days(real_now(), 397).unwrap())
+            .unwrap()
     }
 
     pub fn write_files(&self, dir: &Path) {
@@ -166,7 +182,10 @@ impl World {
         database::set_course(&db, business.as_microsecond(), machine.load(Ordering::Relaxed)).await;
         let parts = Parts {
             reference: Arc::new(Reference::load(&config.reference.folder).unwrap()),
-            clock: Clock::new(Machine::Manual(Arc::clone(&machine)), config.environment == Environment::NonProduction),
+            clock: Clock::new(
+                Machine::Manual(Arc::clone(&machine)),
+                config.environment == Environment::NonProduction,
+            ),
             ids: Ids::default(),
             methods: plan.methods,
             db,
@@ -221,7 +240,11 @@ impl World {
     /// A back-office system with roles.
     pub async fn system(&self, code: &str, roles: &[&str]) -> Identity {
         let request_id = new_request_id();
-        let new = NewSystem { code: code.into(), display_name: format!("Système {code}"), quota_tier: "standard".into() };
+        let new = NewSystem {
+            code: code.into(),
+            display_name: format!("Système {code}"),
+            quota_tier: "standard".into(),
+        };
         registry::create_system(&self.platform.db, self.by(&request_id), &new).await.unwrap();
         self.party(&Holder::system(code).unwrap(), roles, roles).await
     }
@@ -231,7 +254,9 @@ impl World {
         let names: Vec<String> = granted.iter().map(|n| (*n).to_owned()).collect();
         let catalogue = self.platform.reference.eservices();
         if !names.is_empty() {
-            registry::grant(&self.platform.db, self.by(&request_id), holder, &names, catalogue).await.unwrap();
+            registry::grant(&self.platform.db, self.by(&request_id), holder, &names, catalogue)
+                .await
+                .unwrap();
         }
         self.certificate(holder, named, Environment::NonProduction).await
     }
@@ -246,7 +271,9 @@ impl World {
         let request_id = new_request_id();
         let catalogue = self.platform.reference.eservices();
         let registration = identity.1.registration.as_ref().unwrap();
-        registry::register_certificate(&self.platform.db, self.by(&request_id), registration, catalogue).await.unwrap();
+        registry::register_certificate(&self.platform.db, self.by(&request_id), registration, catalogue)
+            .await
+            .unwrap();
         self.look().await;
         identity.0
     }
@@ -330,7 +357,11 @@ pub async fn publish_zone(workforce: &Client, code: &str, communes: &[&str]) {
 }
 
 pub async fn publish_days(workforce: &Client, zone: &str, days: Vec<String>, places: u32) {
-    let slot = |start: &str, end: &str| SlotCapacity { start_time: start.into(), end_time: end.into(), capacity: places };
+    let slot = |start: &str, end: &str| SlotCapacity {
+        start_time: start.into(),
+        end_time: end.into(),
+        capacity: places,
+    };
     let day = |day: String| DayCapacity { day, slots: vec![slot("08:00", "12:00"), slot("13:00", "17:00")] };
     let request = PublishCapacityRequest {
         request_id: new_request_id(),
@@ -342,11 +373,8 @@ pub async fn publish_days(workforce: &Client, zone: &str, days: Vec<String>, pla
 
 /// A creation of Just Fibre at 6 rue Etienne Ganneron, by its street.
 pub fn intervention() -> ap::Intervention {
-    let street = ap::Street {
-        commune_code: "77058".into(),
-        street_code: "0361".into(),
-        street_number: "6".into(),
-    };
+    let street =
+        ap::Street { commune_code: "77058".into(), street_code: "0361".into(), street_number: "6".into() };
     ap::Intervention {
         place: Some(ap::Place { designation: Some(ap::place::Designation::Street(street)) }),
         product_nature: "JUST_FIBRE".into(),
@@ -366,7 +394,14 @@ pub fn hold_request(slot_id: &str) -> ap::HoldAppointmentRequest {
 }
 
 pub async fn hold(client: &Client, slot_id: &str) -> ap::Appointment {
-    client.appointments().hold_appointment(hold_request(slot_id)).await.unwrap().into_inner().appointment.unwrap()
+    client
+        .appointments()
+        .hold_appointment(hold_request(slot_id))
+        .await
+        .unwrap()
+        .into_inner()
+        .appointment
+        .unwrap()
 }
 
 /// What the server says of a refusal.

@@ -34,6 +34,7 @@ pub struct Answer {
 
 /// Why there is no connection.
 #[derive(Debug)]
+#[expect(dead_code, reason = "shown where a test is surprised")]
 pub enum Refused {
     /// The TLS handshake, or the first read after it, failed.
     Tls(String),
@@ -51,12 +52,17 @@ impl Raw {
     ) -> Result<Self, Refused> {
         let config = tls(root_pem, identity, versions);
         let tcp = TcpStream::connect(address).await.unwrap();
+        tcp.set_nodelay(true).unwrap();
         let name = ServerName::try_from("localhost").unwrap();
-        let tls = TlsConnector::from(Arc::new(config)).connect(name, tcp).await.map_err(|e| Refused::Tls(e.to_string()))?;
-        let server_certificate = tls.get_ref().1.peer_certificates().unwrap()[0].to_vec();
-        let (sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(tls))
+        let tls = TlsConnector::from(Arc::new(config))
+            .connect(name, tcp)
             .await
-            .map_err(|e| Refused::Http(format!("{e:?}")))?;
+            .map_err(|e| Refused::Tls(e.to_string()))?;
+        let server_certificate = tls.get_ref().1.peer_certificates().unwrap()[0].to_vec();
+        let (sender, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(tls))
+                .await
+                .map_err(|e| Refused::Http(format!("{e:?}")))?;
         Ok(Self { sender, driver: tokio::spawn(connection), server_certificate })
     }
 
@@ -68,7 +74,12 @@ impl Raw {
         let (head, body) = response.into_parts();
         let collected = body.collect().await.map_err(failed)?;
         let trailers = collected.trailers().cloned();
-        Ok(Answer { http_status: head.status.as_u16(), headers: head.headers, body: collected.to_bytes(), trailers })
+        Ok(Answer {
+            http_status: head.status.as_u16(),
+            headers: head.headers,
+            body: collected.to_bytes(),
+            trailers,
+        })
     }
 
     /// A unary gRPC call with a message as bytes.

@@ -3,7 +3,9 @@
 use eservices::{
     appointments::v1::{CancelAppointmentRequest, HoldAppointmentRequest, RescheduleAppointmentRequest},
     fulfilment::v1::{DayCapacity, PublishCapacityRequest, PublishZonesRequest, SlotCapacity, Zone},
-    sandbox::v1::{AdvanceClockRequest, ResetAppointmentsRequest, SetClockSpeedRequest, advance_clock_request::Target},
+    sandbox::v1::{
+        AdvanceClockRequest, ResetAppointmentsRequest, SetClockSpeedRequest, advance_clock_request::Target,
+    },
 };
 use prost::Message as _;
 
@@ -50,7 +52,8 @@ const ONE: Effect = Effect {
 };
 
 pub fn example(path: &str) -> Example {
-    let example = |who, body: Body, other: Body, effect| Example { who, body, other_body: Some(other), effect };
+    let example =
+        |who, body: Body, other: Body, effect| Example { who, body, other_body: Some(other), effect };
     let operator = |body: Body, other: Body, effect: Effect| example(Who::Operator, body, other, effect);
     let system = |body: Body, other: Body, effect: Effect| example(Who::System, body, other, effect);
     match path {
@@ -73,7 +76,16 @@ pub fn example(path: &str) -> Example {
         "/eservices.sandbox.v1.SandboxService/AdvanceClock" => operator(
             |_, id| advance(id, 1_860),
             |_, id| advance(id, 1_861),
-            Effect { events: 3, audit_lines: 3, alive: -2, versions: 2, booked_first: -2, booked: -2, clock: 1_860, ..ONE },
+            Effect {
+                events: 3,
+                audit_lines: 3,
+                alive: -2,
+                versions: 2,
+                booked_first: -2,
+                booked: -2,
+                clock: 1_860,
+                ..ONE
+            },
         ),
         "/eservices.sandbox.v1.SandboxService/SetClockSpeed" => {
             operator(|_, id| speed(id, 60.0), |_, id| speed(id, 61.0), ONE)
@@ -111,8 +123,12 @@ fn reschedule(setting: &Setting, id: &str, slot: &str) -> Vec<u8> {
 }
 
 fn cancel(setting: &Setting, id: &str, etag: &str) -> Vec<u8> {
-    CancelAppointmentRequest { request_id: id.into(), reference: setting.reference.clone(), etag: etag.into() }
-        .encode_to_vec()
+    CancelAppointmentRequest {
+        request_id: id.into(),
+        reference: setting.reference.clone(),
+        etag: etag.into(),
+    }
+    .encode_to_vec()
 }
 
 fn advance(id: &str, seconds: i64) -> Vec<u8> {

@@ -68,7 +68,10 @@ pub fn intervention(
     };
     let nature = CATALOGUE.nature(&found.product_nature);
     if nature.is_none() {
-        violations.push("intervention.product_nature", "expected a code of GetBookingForm, for instance JUST_FIBRE");
+        violations.push(
+            "intervention.product_nature",
+            "expected a code of GetBookingForm, for instance JUST_FIBRE",
+        );
     }
     if !CATALOGUE.has_operation(&found.operation) {
         violations.push("intervention.operation", "expected a code of GetBookingForm, for instance CREATION");
@@ -115,7 +118,8 @@ fn place(
             Ok(None)
         }
         Some(Designation::Street(street)) => {
-            let commune = violations.take("intervention.place.street.commune_code", Insee::parse(&street.commune_code));
+            let commune =
+                violations.take("intervention.place.street.commune_code", Insee::parse(&street.commune_code));
             violations.take("intervention.place.street.street_code", Rivoli::parse(&street.street_code));
             let needed = nature.is_some_and(|n| n.needs == Needs::StreetNumber);
             if (needed || !street.street_number.is_empty()) && !is_street_number(&street.street_number) {
@@ -133,7 +137,9 @@ fn place(
             }))
         }
         Some(Designation::Imb(text)) => {
-            let Some(imb) = violations.take("intervention.place.imb", Imb::parse(&text)) else { return Ok(None) };
+            let Some(imb) = violations.take("intervention.place.imb", Imb::parse(&text)) else {
+                return Ok(None);
+            };
             let building = reference.building(&imb).ok_or_else(|| Error::not_found("Building", text))?;
             Ok(Some(Place {
                 territory: Territory::of_insee(&building.insee),
@@ -154,7 +160,9 @@ fn street_number(building: &eservices_reference::Building) -> String {
 
 fn is_street_number(text: &str) -> bool {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_uppercase());
-    (1..=5).contains(&digits.len()) && text.len() - digits.len() <= 1 && digits.bytes().all(|b| b.is_ascii_digit())
+    (1..=5).contains(&digits.len())
+        && text.len() - digits.len() <= 1
+        && digits.bytes().all(|b| b.is_ascii_digit())
 }
 
 fn visit_type(found: AppointmentType, violations: &mut Violations) -> Option<VisitType> {
@@ -186,7 +194,8 @@ pub fn etag(text: &str, violations: &mut Violations) -> Option<String> {
 
 /// The id of a slot; whether there is one is for the store to say.
 pub fn slot_id(text: &str, violations: &mut Violations) -> Option<String> {
-    let shaped = (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let shaped =
+        (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     if !shaped {
         violations.push("slot_id", "expected a slot_id of SearchSlots, for instance ZMLV-20261204-0800");
         return None;

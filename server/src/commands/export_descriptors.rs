@@ -10,8 +10,7 @@ use super::{Answer, Failure, Global};
 const EXAMPLES: &str = "\
 Examples:
   eservices-server export-descriptors --out eservices.binpb
-  grpcurl -protoset eservices.binpb list
-  eservices-server export-descriptors --out - | buf ls-files -";
+  grpcurl -protoset eservices.binpb list";
 
 /// Where to write.
 #[derive(Debug, Args)]

@@ -54,7 +54,8 @@ pub async fn launch(config: Config) -> Result<Node, Box<dyn Error>> {
     let (grpc, local) = (config.listen.grpc, config.listen.local);
     let clock = Clock::new(Machine::System, config.environment == Environment::NonProduction);
     let methods = access::Table::default();
-    let platform = Platform::start(Parts { config, db, reference, clock, ids: Ids::default(), methods }).await?;
+    let platform =
+        Platform::start(Parts { config, db, reference, clock, ids: Ids::default(), methods }).await?;
     let listener = listen("listen.grpc", grpc).await?;
     let local = listen("listen.local", local).await?;
     let local_address = local.local_addr()?;

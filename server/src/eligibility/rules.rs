@@ -78,7 +78,9 @@ impl Place<'_> {
         let mut boxes: Vec<(&str, &str, Option<u32>)> = self
             .structure
             .iter()
-            .map(|row| (row.pm.as_str(), row.pbo.as_deref().unwrap_or_default(), self.reference.free_fibres(row)))
+            .map(|row| {
+                (row.pm.as_str(), row.pbo.as_deref().unwrap_or_default(), self.reference.free_fibres(row))
+            })
             .collect();
         boxes.sort_unstable();
         boxes.dedup();
@@ -172,9 +174,11 @@ fn building_deployed(building: &Building, day: Date) -> Option<Finding> {
     let (effect, remedy, expected) = match building.state {
         State::Deployed => return None,
         State::Abandoned => return Some(abandoned(building)),
-        State::ConnectableOnDemand => {
-            (Verdict::UnderConditions, "order: the distribution point is laid on demand, which adds to the delay", None)
-        }
+        State::ConnectableOnDemand => (
+            Verdict::UnderConditions,
+            "order: the distribution point is laid on demand, which adds to the delay",
+            None,
+        ),
         State::Target => (Verdict::NotEligible, "ask again later: works are not decided", None),
         State::Signed | State::Deploying | State::OnDemandDeploying => match planned {
             Some(day) => (Verdict::FromDay, "order from the planned day on", Some(day)),
@@ -226,7 +230,9 @@ fn pm_in_service(building: &Building, day: Date) -> Option<Finding> {
     let (effect, remedy, expected) = match building.pm_in_service {
         Some(from) if from <= day => return None,
         Some(from) => (Verdict::FromDay, "order from the day of commercial service on", Some(from)),
-        None => (Verdict::NeedsStudy, "ask the wholesaler when the sharing point enters commercial service", None),
+        None => {
+            (Verdict::NeedsStudy, "ask the wholesaler when the sharing point enters commercial service", None)
+        }
     };
     Some(Finding { code: "FIMP09", rule_id: "fibre.pm_in_service", effect, facts, remedy, expected })
 }
@@ -268,9 +274,17 @@ fn resource_free(place: &Place<'_>) -> Option<Finding> {
     }
     let facts = vec![("existing_lines", place.lines.len().to_string()), ("free_fibres", or_unknown(free))];
     let (code, effect, remedy) = match (free, place.lines.is_empty()) {
-        (Some(_), false) => ("FINT01", Verdict::UnderConditions, "order on an existing socket: give its PTO reference"),
-        (Some(_), true) => ("FINT01", Verdict::NotEligible, "ask again later: the distribution point is full"),
-        (None, _) => ("RESOURCE_UNKNOWN", Verdict::NeedsStudy, "request a study: the fill of the network is not known here"),
+        (Some(_), false) => {
+            ("FINT01", Verdict::UnderConditions, "order on an existing socket: give its PTO reference")
+        }
+        (Some(_), true) => {
+            ("FINT01", Verdict::NotEligible, "ask again later: the distribution point is full")
+        }
+        (None, _) => (
+            "RESOURCE_UNKNOWN",
+            Verdict::NeedsStudy,
+            "request a study: the fill of the network is not known here",
+        ),
     };
     Some(Finding { code, rule_id: "fibre.resource_free", effect, facts, remedy, expected: None })
 }

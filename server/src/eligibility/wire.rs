@@ -85,11 +85,22 @@ pub fn place<'a>(key: &Key, reference: &'a Reference) -> Result<Place<'a>, Error
         }
     };
     let building = reference.building(imb).ok_or_else(|| Error::not_found("Building", imb.as_str()))?;
-    Ok(Place { building, structure: reference.structure(imb), lines: reference.lines(imb), socket, reference })
+    Ok(Place {
+        building,
+        structure: reference.structure(imb),
+        lines: reference.lines(imb),
+        socket,
+        reference,
+    })
 }
 
 /// The explained answer.
-pub fn answer(place: &Place<'_>, answers: &[Answer<'_>], day: Date, reference: &Reference) -> pb::CheckEligibilityResponse {
+pub fn answer(
+    place: &Place<'_>,
+    answers: &[Answer<'_>],
+    day: Date,
+    reference: &Reference,
+) -> pb::CheckEligibilityResponse {
     pb::CheckEligibilityResponse {
         premises: Some(premises(place)),
         answers: answers.iter().map(offer_answer).collect(),
@@ -100,7 +111,8 @@ pub fn answer(place: &Place<'_>, answers: &[Answer<'_>], day: Date, reference: &
 
 fn premises(place: &Place<'_>) -> pb::Premises {
     let building = place.building;
-    let mut pbos: Vec<String> = place.structure.iter().filter_map(|row| row.pbo.as_deref()).map(str::to_owned).collect();
+    let mut pbos: Vec<String> =
+        place.structure.iter().filter_map(|row| row.pbo.as_deref()).map(str::to_owned).collect();
     pbos.sort_unstable();
     pbos.dedup();
     pb::Premises {
@@ -138,12 +150,18 @@ fn offer_answer(answer: &Answer<'_>) -> pb::OfferAnswer {
         delay_days: offer.delay_days,
         order_fields: offer.order_form.iter().map(ToString::to_string).collect(),
         product_nature: offer.product_nature.to_string(),
-        ordered_elsewhere_fr: offer.where_fr.as_deref().filter(|_| !offer.ordered_here).unwrap_or_default().to_owned(),
+        ordered_elsewhere_fr: offer
+            .where_fr
+            .as_deref()
+            .filter(|_| !offer.ordered_here)
+            .unwrap_or_default()
+            .to_owned(),
     }
 }
 
 fn finding(found: &Finding) -> pb::Finding {
-    let fact = |(name, value): &(&'static str, String)| pb::Fact { name: (*name).to_owned(), value: value.clone() };
+    let fact =
+        |(name, value): &(&'static str, String)| pb::Fact { name: (*name).to_owned(), value: value.clone() };
     pb::Finding {
         code: found.code.to_owned(),
         rule_id: found.rule_id.to_owned(),

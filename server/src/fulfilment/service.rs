@@ -52,8 +52,7 @@ impl FulfilmentService for Service {
         let mut violations = Violations::default();
         let request_id = form::request_id(&request.request_id, &mut violations);
         let zone_code = wire::zone_code(&request.zone_code, &mut violations);
-        let today = paris_day(self.0.clock.business());
-        let days = wire::days(&request.days, &zone_code, today, &mut violations);
+        let days = wire::days(&request.days, &zone_code, &mut violations);
         let request_id = violations.finish(request_id)?;
         let method = "/eservices.fulfilment.v1.FulfilmentService/PublishCapacity";
         let command = PublishCapacity { party_id: caller.party_id().to_owned(), zone_code, days };
@@ -99,9 +98,9 @@ async fn zone_bookings(
     let more = i64::try_from(rows.len()).is_ok_and(|n| n > limit);
     rows.truncate(usize::try_from(limit).unwrap_or(0));
     let next_page_token = match rows.last() {
-        Some(last) if more => {
-            platform.pages.sign(scope, &format!("{} {}", last.appointment.slot_start, last.appointment.reference))
-        }
+        Some(last) if more => platform
+            .pages
+            .sign(scope, &format!("{} {}", last.appointment.slot_start, last.appointment.reference)),
         _ => String::new(),
     };
     Ok(pb::ListZoneBookingsResponse { bookings: rows.iter().map(wire::booking).collect(), next_page_token })
@@ -117,7 +116,8 @@ impl Command for PublishZones {
 
     async fn run(&self, work: &mut Work) -> Result<Self::Answer, Error> {
         let now = work.now.as_microsecond();
-        let wanted: BTreeSet<&str> = self.zones.iter().flat_map(|z| &z.communes).map(String::as_str).collect();
+        let wanted: BTreeSet<&str> =
+            self.zones.iter().flat_map(|z| &z.communes).map(String::as_str).collect();
         let placed = store::publish_zones(&mut work.conn(), &self.zones, now).await?;
         if placed < wanted.len() as u64 {
             let mut others = store::conflicts(&mut work.conn(), &self.zones).await?;
@@ -129,7 +129,8 @@ impl Command for PublishZones {
             };
             return Err(Error::preconditions(others.iter().map(conflict).collect()));
         }
-        let revision = work.announce(&self.party_id, "fulfilment.zones_published", "zones", "published").await?;
+        let revision =
+            work.announce(&self.party_id, "fulfilment.zones_published", "zones", "published").await?;
         let codes: Vec<&str> = self.zones.iter().map(|z| z.code.as_str()).collect();
         work.note(&self.party_id, "zones", format!("zones={}", codes.join(",")));
         Ok(pb::PublishZonesResponse {
@@ -151,6 +152,7 @@ impl Command for PublishCapacity {
 
     async fn run(&self, work: &mut Work) -> Result<Self::Answer, Error> {
         let now = work.now.as_microsecond();
+        wire::not_over(&self.days, paris_day(work.now))?;
         if !store::touch_zone(&mut work.conn(), &self.zone_code, now).await? {
             return Err(Error::not_found("Zone", &self.zone_code));
         }

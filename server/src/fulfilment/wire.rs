@@ -11,7 +11,10 @@ use crate::{
         booked_slot_to_wire, intervention_to_wire, state_to_wire,
         store::{Change, ZoneBooking, ZoneRow},
     },
-    platform::{error::Violations, form},
+    platform::{
+        error::{Error, Violations},
+        form,
+    },
 };
 
 /// The slots of one day, as they are to be.
@@ -31,7 +34,8 @@ pub fn zones(found: &[pb::Zone], violations: &mut Violations) -> Vec<ZoneRow> {
     let (mut codes, mut communes) = (BTreeSet::new(), BTreeSet::new());
     for (z, zone) in found.iter().enumerate().take(100) {
         if !is_zone_code(&zone.code) {
-            violations.push(format!("zones[{z}].code"), "expected two to eight of A-Z and 0-9, for instance ZMLV");
+            violations
+                .push(format!("zones[{z}].code"), "expected two to eight of A-Z and 0-9, for instance ZMLV");
         } else if !codes.insert(&zone.code) {
             violations.push(format!("zones[{z}].code"), "expected codes that differ");
         }
@@ -48,7 +52,11 @@ pub fn zones(found: &[pb::Zone], violations: &mut Violations) -> Vec<ZoneRow> {
             }
         }
     }
-    let row = |z: &pb::Zone| ZoneRow { code: z.code.clone(), label: z.label.clone(), communes: z.commune_codes.clone() };
+    let row = |z: &pb::Zone| ZoneRow {
+        code: z.code.clone(),
+        label: z.label.clone(),
+        communes: z.commune_codes.clone(),
+    };
     found.iter().map(row).collect()
 }
 
@@ -65,7 +73,7 @@ fn is_zone_code(text: &str) -> bool {
 }
 
 /// Days to publish.
-pub fn days(found: &[pb::DayCapacity], zone: &str, today: Date, violations: &mut Violations) -> Vec<DayPlan> {
+pub fn days(found: &[pb::DayCapacity], zone: &str, violations: &mut Violations) -> Vec<DayPlan> {
     if found.is_empty() || found.len() > 62 {
         violations.push("days", "expected 1 to 62 days");
     }
@@ -79,9 +87,6 @@ pub fn days(found: &[pb::DayCapacity], zone: &str, today: Date, violations: &mut
             }
             continue;
         };
-        if day < today {
-            violations.push(format!("{path}.day"), format!("expected {today} or later"));
-        }
         if !seen.insert(day) {
             violations.push(format!("{path}.day"), "expected days that differ");
         }
@@ -90,7 +95,23 @@ pub fn days(found: &[pb::DayCapacity], zone: &str, today: Date, violations: &mut
     plans
 }
 
-fn slots(plan: &pb::DayCapacity, zone: &str, day: Date, path: &str, violations: &mut Violations) -> Vec<Change> {
+/// Refuses days that are over. Not a part of [`days`]: what day it is may differ when the same request comes again, and
+/// that gets its first answer.
+pub fn not_over(days: &[DayPlan], today: Date) -> Result<(), Error> {
+    let mut violations = Violations::default();
+    for (d, _) in days.iter().enumerate().filter(|(_, plan)| plan.day < today) {
+        violations.push(format!("days[{d}].day"), format!("expected {today} or later"));
+    }
+    violations.check()
+}
+
+fn slots(
+    plan: &pb::DayCapacity,
+    zone: &str,
+    day: Date,
+    path: &str,
+    violations: &mut Violations,
+) -> Vec<Change> {
     if plan.slots.len() > 48 {
         violations.push(format!("{path}.slots"), "expected 48 slots at most");
     }

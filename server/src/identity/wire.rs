@@ -3,11 +3,17 @@
 use eservices::{
     common::v1::Environment as WireEnvironment,
     identity::v1::{
-        BackOfficeSystem, BusinessClock, Certificate, Limits, Operator, Right, WhoAmIResponse, who_am_i_response,
+        BackOfficeSystem, BusinessClock, Certificate, Limits, Operator, Right, WhoAmIResponse,
+        who_am_i_response,
     },
 };
 
-use crate::platform::{Platform, clock::{instant, to_wire}, config::Environment, identity::Caller};
+use crate::platform::{
+    Platform,
+    clock::{instant, to_wire},
+    config::Environment,
+    identity::Caller,
+};
 
 /// The answer of `WhoAmI`.
 pub fn who_am_i(caller: &Caller, platform: &Platform) -> WhoAmIResponse {

@@ -28,7 +28,6 @@ const fn open(path: &'static str, client_streaming: bool, server_streaming: bool
 /// Methods of the infrastructure, which no `.proto` of ours declares.
 pub static STATIC_METHODS: &[Method] = &[
     open("/grpc.health.v1.Health/Check", false, false),
-    open("/grpc.health.v1.Health/List", false, false),
     open("/grpc.health.v1.Health/Watch", false, true),
     open("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", true, true),
     open("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", true, true),
@@ -58,12 +57,13 @@ impl Table {
 pub fn check(method: &Method, caller: &Caller, environment: Environment) -> Result<(), Error> {
     match (method.caller, caller.is_operator()) {
         (Kind::Operator, false) => {
-            return Err(Error::new(Reason::OperatorsOnly, "the method is for operators").with("method", method.path));
+            return Err(
+                Error::new(Reason::OperatorsOnly, "the method is for operators").with("method", method.path)
+            );
         }
         (Kind::BackOffice, true) => {
-            return Err(
-                Error::new(Reason::BackOfficeOnly, "the method is for back-office systems").with("method", method.path)
-            );
+            return Err(Error::new(Reason::BackOfficeOnly, "the method is for back-office systems")
+                .with("method", method.path));
         }
         _ => {}
     }
@@ -79,7 +79,8 @@ pub fn check(method: &Method, caller: &Caller, environment: Environment) -> Resu
             }
             // Name the chain that lacks least: one that is subscribed to, if there is one.
             let rights = caller.rights();
-            let near = method.e_services.iter().find(|e| rights.iter().any(|r| r.e_service == **e && r.subscribed));
+            let near =
+                method.e_services.iter().find(|e| rights.iter().any(|r| r.e_service == **e && r.subscribed));
             near.or(method.e_services.first()).map_or(Ok(()), |e| caller.require(e))
         }
         Kind::BackOffice => {

@@ -127,7 +127,8 @@ pub struct Broken {
 
 /// Checks a party's whole chain against the end that its row remembers; answers the number of lines.
 pub async fn verify(conn: &mut Conn<'_>, party_id: &str) -> Result<Result<i64, Broken>, sqlx::Error> {
-    let end = sql!(one, conn, Chain, "SELECT audit_length, audit_head FROM parties WHERE party_id = $1", party_id)?;
+    let end =
+        sql!(one, conn, Chain, "SELECT audit_length, audit_head FROM parties WHERE party_id = $1", party_id)?;
     let rows = sql!(
         all,
         conn,
@@ -138,7 +139,8 @@ pub async fn verify(conn: &mut Conn<'_>, party_id: &str) -> Result<Result<i64, B
     )?;
     let mut head = String::new();
     for (expected, row) in (1_i64..).zip(&rows) {
-        let texts = [&row.actor, &row.method, &row.request_id, &row.resource, &row.detail].map(String::as_str);
+        let texts =
+            [&row.actor, &row.method, &row.request_id, &row.resource, &row.detail].map(String::as_str);
         let hash = hash_of(party_id, row.position, texts, row.recorded_at, &head);
         if row.position != expected || row.previous != head || row.hash != hash {
             return Ok(Err(Broken { party_id: party_id.to_owned(), position: expected }));

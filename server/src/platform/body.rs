@@ -1,7 +1,8 @@
-//! The body of a streamed answer: whatever happens, it ends with trailers of ours.
+//! The body of an answer: whatever happens, it ends with trailers of ours.
 //!
-//! Deadline → DEADLINE_EXCEEDED, panic → INTERNAL, revoked certificate → UNAUTHENTICATED, drain → UNAVAILABLE, a status
-//! from below → translated. Holds the call's permit. Knows no method.
+//! A status from below → translated, panic → INTERNAL; a stream ends from outside too: deadline → DEADLINE_EXCEEDED,
+//! certificate that stands for nobody any more → UNAUTHENTICATED, drain → UNAVAILABLE. Holds the call's permit. Knows no
+//! method.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -23,45 +24,43 @@ use super::{
     quota::Permit,
 };
 
-/// A streamed answer with its ends.
+/// An answer with its ends.
 pub struct Guarded {
     inner: Body,
-    killed: Pin<Box<WaitForCancellationFutureOwned>>,
-    drained: Pin<Box<WaitForCancellationFutureOwned>>,
-    deadline: Option<Pin<Box<Sleep>>>,
+    ends: Option<Ends>,
     outcome: Outcome,
-    ended: bool,
-    _permit: Permit,
+    /// Given back with the last frame, not when hyper drops the body: the caller's next call must find its place free.
+    permit: Option<Permit>,
 }
 
 /// What can end a stream from outside.
 pub struct Ends {
-    /// The certificate was revoked.
-    pub killed: WaitForCancellationFutureOwned,
-    /// The server stops.
-    pub drained: WaitForCancellationFutureOwned,
-    /// Time left.
-    pub deadline: Option<Duration>,
+    killed: Pin<Box<WaitForCancellationFutureOwned>>,
+    why_killed: Box<dyn Fn() -> Error + Send>,
+    drained: Pin<Box<WaitForCancellationFutureOwned>>,
+    deadline: Option<Pin<Box<Sleep>>>,
 }
 
-impl Guarded {
-    /// Wraps the body of a streamed answer.
+impl Ends {
+    /// The connection's end with its reason, the server's stop, and the time left.
     #[must_use]
-    pub fn new(inner: Body, ends: Ends, outcome: Outcome, permit: Permit) -> Self {
+    pub fn new(
+        killed: WaitForCancellationFutureOwned,
+        why_killed: impl Fn() -> Error + Send + 'static,
+        drained: WaitForCancellationFutureOwned,
+        left: Option<Duration>,
+    ) -> Self {
         Self {
-            inner,
-            killed: Box::pin(ends.killed),
-            drained: Box::pin(ends.drained),
-            deadline: ends.deadline.map(|left| Box::pin(tokio::time::sleep(left))),
-            outcome,
-            ended: false,
-            _permit: permit,
+            killed: Box::pin(killed),
+            why_killed: Box::new(why_killed),
+            drained: Box::pin(drained),
+            deadline: left.map(|left| Box::pin(tokio::time::sleep(left))),
         }
     }
 
     fn cut(&mut self, context: &mut Context<'_>) -> Option<Error> {
         if self.killed.as_mut().poll(context).is_ready() {
-            return Some(Error::new(Reason::CertificateRevoked, "the certificate was revoked"));
+            return Some((self.why_killed)());
         }
         if self.drained.as_mut().poll(context).is_ready() {
             return Some(shutting_down());
@@ -69,9 +68,17 @@ impl Guarded {
         let late = self.deadline.as_mut().is_some_and(|d| d.as_mut().poll(context).is_ready());
         late.then(|| Error::new(Reason::DeadlineExceeded, "the deadline passed"))
     }
+}
+
+impl Guarded {
+    /// Wraps the body of an answer; one that is ready at once (unary) needs no ends from outside.
+    #[must_use]
+    pub fn new(inner: Body, ends: Option<Ends>, outcome: Outcome, permit: Permit) -> Self {
+        Self { inner, ends, outcome, permit: Some(permit) }
+    }
 
     fn end(&mut self, found: Status) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        self.ended = true;
+        self.permit = None;
         let status = mapper::finished(found, self.outcome.request_id());
         self.outcome.note(&status);
         let mut trailers = http::HeaderMap::new();
@@ -86,26 +93,31 @@ impl http_body::Body for Guarded {
     type Data = Bytes;
     type Error = Status;
 
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = self.get_mut();
-        if this.ended {
+        if this.permit.is_none() {
             return Poll::Ready(None);
         }
-        if let Some(error) = this.cut(context) {
+        if let Some(error) = this.ends.as_mut().and_then(|ends| ends.cut(context)) {
             return this.end(error.into());
         }
-        let polled = catch_unwind(AssertUnwindSafe(|| http_body::Body::poll_frame(Pin::new(&mut this.inner), context)));
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            http_body::Body::poll_frame(Pin::new(&mut this.inner), context)
+        }));
         match polled {
-            Err(_) => this.end(Error::internal("a stream panicked").into()),
+            Err(_) => this.end(Error::internal("the making of an answer panicked").into()),
             Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(None)) => this.end(Error::internal("a stream ended without trailers").into()),
+            Ok(Poll::Ready(None)) => this.end(Error::internal("an answer ended without trailers").into()),
             Ok(Poll::Ready(Some(Err(status)))) => this.end(status),
             Ok(Poll::Ready(Some(Ok(frame)))) => {
                 let Some(trailers) = frame.trailers_ref() else { return Poll::Ready(Some(Ok(frame))) };
                 match Status::from_header_map(trailers) {
                     Some(status) if status.code() != Code::Ok => this.end(status),
                     _ => {
-                        this.ended = true;
+                        this.permit = None;
                         this.outcome.note(&Status::ok(""));
                         Poll::Ready(Some(Ok(frame)))
                     }
@@ -115,7 +127,16 @@ impl http_body::Body for Guarded {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ended
+        self.permit.is_none()
+    }
+}
+
+impl Drop for Guarded {
+    /// The caller went away before the end.
+    fn drop(&mut self) {
+        if self.permit.is_some() {
+            self.outcome.note(&Status::cancelled(""));
+        }
     }
 }
 

@@ -29,7 +29,11 @@ impl Course {
 
     /// Business time at a machine instant.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a span of microseconds, rounded")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        reason = "a span of microseconds, rounded"
+    )]
     pub fn at(&self, machine: i64) -> i64 {
         let elapsed = machine.saturating_sub(self.anchor).max(0);
         if self.speed.to_bits() == 1.0_f64.to_bits() {
@@ -62,7 +66,12 @@ impl Clock {
     /// Clocks over a source of machine time; `movable` outside production.
     #[must_use]
     pub fn new(machine: Machine, movable: bool) -> Self {
-        Self { machine, course: Arc::new(ArcSwap::from_pointee(Course::REAL)), latest: Arc::new(AtomicI64::new(i64::MIN)), movable }
+        Self {
+            machine,
+            course: Arc::new(ArcSwap::from_pointee(Course::REAL)),
+            latest: Arc::new(AtomicI64::new(i64::MIN)),
+            movable,
+        }
     }
 
     /// Machine time.
@@ -94,7 +103,9 @@ impl Clock {
     /// Takes over what the database row says, unless a later change is known already.
     pub fn follow(&self, course: Course) {
         if self.movable {
-            self.course.rcu(|known| if course.anchor >= known.anchor { Arc::new(course) } else { Arc::clone(known) });
+            let age = |c: &Course| (c.anchor, c.base);
+            self.course
+                .rcu(|known| if age(&course) >= age(known) { Arc::new(course) } else { Arc::clone(known) });
         }
     }
 

@@ -28,12 +28,15 @@ use super::{Platform, identity::Peer, pipeline::Pipeline, pki, tls::Tls};
 /// What a slow peer gets to read its last answers after its connection was told to end.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// How long a connection of a certificate that stands for nobody any more waits for a call to tell it so.
+const LAST_CALL: Duration = Duration::from_secs(1);
+
 /// One connection after its handshake.
 #[derive(Debug)]
 pub struct Connection {
     /// The certificate that the handshake proved.
     pub peer: Peer,
-    /// Ends the connection and its streams: the certificate stands for nobody any more.
+    /// Ends the streams at once and the connection soon: the certificate stands for nobody any more.
     pub killed: CancellationToken,
     closing: CancellationToken,
 }
@@ -114,7 +117,10 @@ pub async fn serve(listener: TcpListener, platform: Arc<Platform>, tls: Arc<Tls>
 }
 
 /// The next connection; an error (out of file descriptors) is waited out, not spun on.
-async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit) {
+async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> (TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit) {
     let mut pause = Duration::from_millis(5);
     loop {
         let Ok(seat) = Arc::clone(room).acquire_owned().await else { std::future::pending().await };
@@ -129,7 +135,13 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, So
     }
 }
 
-async fn one(stream: TcpStream, address: SocketAddr, platform: &Arc<Platform>, tls: &Tls, pipeline: Pipeline) {
+async fn one(
+    stream: TcpStream,
+    address: SocketAddr,
+    platform: &Arc<Platform>,
+    tls: &Tls,
+    pipeline: Pipeline,
+) {
     let patience = Duration::from_secs(platform.config.limits.handshake_timeout_seconds);
     let stream = match timeout(patience, handshake(stream, tls)).await {
         Ok(Ok(stream)) => stream,
@@ -174,7 +186,12 @@ fn peer_of(stream: &TlsStream<TcpStream>) -> Result<Peer, String> {
     })
 }
 
-async fn speak(stream: TlsStream<TcpStream>, platform: &Arc<Platform>, pipeline: Pipeline, connection: &Arc<Connection>) {
+async fn speak(
+    stream: TlsStream<TcpStream>,
+    platform: &Arc<Platform>,
+    pipeline: Pipeline,
+    connection: &Arc<Connection>,
+) {
     let answering = Arc::clone(connection);
     let service = hyper::service::service_fn(move |request| {
         let (pipeline, connection) = (pipeline.clone(), Arc::clone(&answering));
@@ -206,13 +223,15 @@ async fn speak(stream: TlsStream<TcpStream>, platform: &Arc<Platform>, pipeline:
     }
 }
 
-/// Until the connection is to end: killed, told to close, or its certificate's last second has passed.
+/// Until the connection is to end: told to close, or killed (its certificate's last second has passed, too) and a while
+/// later. Meanwhile a call is told why, which closes it; one that found it closed would take that for an outage.
 async fn ended(connection: &Connection, platform: &Platform) {
     tokio::select! {
+        () = connection.closing.cancelled() => return,
         () = connection.killed.cancelled() => {}
-        () = connection.closing.cancelled() => {}
         () = tokio::time::sleep(until(connection.peer.not_after, platform.clock.machine())) => connection.killed.cancel(),
     }
+    drop(timeout(LAST_CALL, connection.closing.cancelled()).await);
 }
 
 fn until(end: Timestamp, now: Timestamp) -> Duration {

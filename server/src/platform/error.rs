@@ -75,7 +75,8 @@ impl Error {
             [one] => format!("{}: {}", one.field, one.description),
             many => format!("{} fields are invalid", many.len()),
         };
-        let mut error = Self::new(Reason::FieldsInvalid, message).with("violation_count", violations.len().to_string());
+        let mut error =
+            Self::new(Reason::FieldsInvalid, message).with("violation_count", violations.len().to_string());
         error.0.fields = violations;
         error
     }
@@ -157,7 +158,13 @@ impl From<sqlx::Error> for Error {
         let code = error.as_database_error().and_then(|e| e.code()).unwrap_or_default().into_owned();
         let transient = matches!(code.as_str(), "40001" | "40P01" | "5" | "261" | "517" | "773");
         let away = transient
-            || matches!(error, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed)
+            || matches!(
+                error,
+                sqlx::Error::Io(_)
+                    | sqlx::Error::PoolTimedOut
+                    | sqlx::Error::PoolClosed
+                    | sqlx::Error::WorkerCrashed
+            )
             || code.starts_with("57P")
             || code.starts_with("08")
             || code == "53300";
@@ -198,21 +205,31 @@ impl From<Error> for Status {
         metadata.insert("remedy".to_owned(), info.remedy.to_owned());
         details.push(any(
             "google.rpc.ErrorInfo",
-            &pb::ErrorInfo { reason: info.name.to_owned(), domain: eservices::ERROR_DOMAIN.to_owned(), metadata },
+            &pb::ErrorInfo {
+                reason: info.name.to_owned(),
+                domain: eservices::ERROR_DOMAIN.to_owned(),
+                metadata,
+            },
         ));
         if !inner.fields.is_empty() {
-            let field_violations = inner.fields.into_iter().take(MAX_VIOLATIONS).map(|v| pb::bad_request::FieldViolation {
-                field: v.field,
-                description: clipped(v.description),
-                ..Default::default()
-            });
-            details.push(any("google.rpc.BadRequest", &pb::BadRequest { field_violations: field_violations.collect() }));
+            let field_violations =
+                inner.fields.into_iter().take(MAX_VIOLATIONS).map(|v| pb::bad_request::FieldViolation {
+                    field: v.field,
+                    description: clipped(v.description),
+                    ..Default::default()
+                });
+            details.push(any(
+                "google.rpc.BadRequest",
+                &pb::BadRequest { field_violations: field_violations.collect() },
+            ));
         }
         if !inner.preconditions.is_empty() {
-            let violations = inner.preconditions.into_iter().take(MAX_VIOLATIONS).map(|v| pb::precondition_failure::Violation {
-                r#type: v.kind.info().name.to_owned(),
-                subject: v.subject,
-                description: clipped(v.description),
+            let violations = inner.preconditions.into_iter().take(MAX_VIOLATIONS).map(|v| {
+                pb::precondition_failure::Violation {
+                    r#type: v.kind.info().name.to_owned(),
+                    subject: v.subject,
+                    description: clipped(v.description),
+                }
             });
             details.push(any(
                 "google.rpc.PreconditionFailure",

@@ -3,15 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sqlx::FromRow;
-
 use super::{Platform, registry, unit_of_work};
-use crate::sql;
-
-#[derive(FromRow)]
-struct Version {
-    version: i64,
-}
 
 /// How often old replies are looked for.
 const PURGE_EVERY: Duration = Duration::from_secs(3_600);
@@ -20,8 +12,7 @@ const PURGE_EVERY: Duration = Duration::from_secs(3_600);
 pub async fn look(platform: &Arc<Platform>) -> Result<(), sqlx::Error> {
     let mut reader = platform.db.read().await?;
     let looked_at = platform.clock.machine();
-    let found =
-        sql!(one, &mut reader.conn(), Version, "SELECT version FROM registry_version WHERE id = 1")?.version;
+    let found = registry::version(&mut reader.conn()).await?;
     if platform.clock.movable() {
         platform.clock.follow(unit_of_work::course(&mut reader.conn()).await?);
     }
@@ -31,7 +22,9 @@ pub async fn look(platform: &Arc<Platform>) -> Result<(), sqlx::Error> {
         let directory = platform.standing.directory();
         let environment = platform.config.environment;
         let refused = |peer: &super::identity::Peer| {
-            directory.resolve(peer, environment, looked_at).is_err_and(|e| e.reason().info().code == tonic::Code::Unauthenticated)
+            directory
+                .resolve(peer, environment, looked_at)
+                .is_err_and(|e| e.reason().info().code == tonic::Code::Unauthenticated)
         };
         let ended = platform.connections.end_where(refused);
         tracing::info!(version = found, ended, "registry read");
@@ -42,23 +35,39 @@ pub async fn look(platform: &Arc<Platform>) -> Result<(), sqlx::Error> {
 
 /// Looks again and again until the server stops.
 pub async fn run(platform: Arc<Platform>) {
+    // Side by side: a purge that takes long must not hold up a revocation.
+    tokio::join!(looks(&platform), purges(&platform));
+}
+
+async fn looks(platform: &Arc<Platform>) {
     let every = Duration::from_millis(platform.config.timings.registry_poll_millis);
-    let mut purged: Option<tokio::time::Instant> = None;
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(every) => {}
-            () = platform.draining.cancelled() => return,
-        }
-        if let Err(error) = look(&platform).await {
+    while pause(platform, every).await {
+        // A connection has a timer of its own; a machine that slept, or a clock that was set, is ahead of it.
+        let now = platform.clock.machine();
+        platform.connections.end_where(|peer| peer.not_after < now);
+        if let Err(error) = look(platform).await {
             tracing::error!(%error, "the registry cannot be read");
         }
-        if purged.is_none_or(|at| at.elapsed() >= PURGE_EVERY) {
-            purged = Some(tokio::time::Instant::now());
-            match unit_of_work::forget_old_replies(&platform).await {
-                Ok(0) => {}
-                Ok(rows) => tracing::info!(rows, "old replies were forgotten"),
-                Err(error) => tracing::error!(%error, "old replies cannot be forgotten"),
-            }
+    }
+}
+
+async fn purges(platform: &Platform) {
+    loop {
+        match unit_of_work::forget_old_replies(platform).await {
+            Ok(0) => {}
+            Ok(rows) => tracing::info!(rows, "old replies were forgotten"),
+            Err(error) => tracing::error!(%error, "old replies cannot be forgotten"),
         }
+        if !pause(platform, PURGE_EVERY).await {
+            return;
+        }
+    }
+}
+
+/// Waits; says no at once when the server stops.
+async fn pause(platform: &Platform, time: Duration) -> bool {
+    tokio::select! {
+        () = tokio::time::sleep(time) => true,
+        () = platform.draining.cancelled() => false,
     }
 }

@@ -77,7 +77,11 @@ impl std::fmt::Debug for Caller {
 impl Caller {
     /// The caller that the identity layer put into a request.
     pub fn of<T>(request: &tonic::Request<T>) -> Result<Self, Error> {
-        request.extensions().get::<Self>().cloned().ok_or_else(|| Error::internal("a handler was reached without a caller"))
+        request
+            .extensions()
+            .get::<Self>()
+            .cloned()
+            .ok_or_else(|| Error::internal("a handler was reached without a caller"))
     }
 
     /// Id of the party: the owner of what it writes.
@@ -113,12 +117,18 @@ impl Caller {
     /// Refuses where an e-service is not held, naming the link that misses.
     pub fn require(&self, e_service: &str) -> Result<(), Error> {
         if !self.0.grants.contains(e_service) {
-            return Err(Error::new(Reason::EServiceNotSubscribed, format!("the operator does not subscribe to {e_service}"))
-                .with("e_service", e_service));
+            return Err(Error::new(
+                Reason::EServiceNotSubscribed,
+                format!("the operator does not subscribe to {e_service}"),
+            )
+            .with("e_service", e_service));
         }
         if !self.0.names.contains(e_service) {
-            return Err(Error::new(Reason::EServiceNotInCertificate, format!("the certificate does not name {e_service}"))
-                .with("e_service", e_service));
+            return Err(Error::new(
+                Reason::EServiceNotInCertificate,
+                format!("the certificate does not name {e_service}"),
+            )
+            .with("e_service", e_service));
         }
         Ok(())
     }
@@ -200,28 +210,45 @@ impl Directory {
     }
 
     /// Who a certificate stands for now, or why it stands for nobody.
-    pub fn resolve(&self, peer: &Peer, environment: Environment, machine_now: Timestamp) -> Result<Caller, Error> {
+    pub fn resolve(
+        &self,
+        peer: &Peer,
+        environment: Environment,
+        machine_now: Timestamp,
+    ) -> Result<Caller, Error> {
         let entry = self
             .entries
             .get(&peer.registry_key)
             .filter(|e| e.certificate.key_hash == peer.key_hash)
-            .ok_or_else(|| Error::new(Reason::CertificateUnregistered, "the certificate is not registered"))?;
+            .ok_or_else(|| {
+                Error::new(Reason::CertificateUnregistered, "the certificate is not registered")
+            })?;
         if entry.certificate.status != "active" {
-            return Err(Error::new(Reason::CertificateRevoked, "the certificate was revoked").with("serial", &peer.serial));
+            return Err(Error::new(Reason::CertificateRevoked, "the certificate was revoked")
+                .with("serial", &peer.serial));
         }
         if entry.certificate.environment != environment.as_str() {
-            return Err(Error::new(Reason::WrongEnvironment, "the certificate was issued for the other environment")
-                .with("certificate_environment", &entry.certificate.environment)
-                .with("server_environment", environment.as_str()));
+            return Err(Error::new(
+                Reason::WrongEnvironment,
+                "the certificate was issued for the other environment",
+            )
+            .with("certificate_environment", &entry.certificate.environment)
+            .with("server_environment", environment.as_str()));
         }
         if peer.not_after < machine_now {
-            return Err(Error::new(Reason::CertificateExpired, "the certificate expired").with("serial", &peer.serial));
+            return Err(expired(peer));
         }
         if entry.party.status != "active" {
             return Err(Error::new(Reason::CallerSuspended, "the caller is suspended"));
         }
         Ok(Caller(Arc::clone(entry)))
     }
+}
+
+/// The refusal of a certificate whose validity ended.
+#[must_use]
+pub fn expired(peer: &Peer) -> Error {
+    Error::new(Reason::CertificateExpired, "the certificate expired").with("serial", &peer.serial)
 }
 
 /// The registry as last read, and when that was.

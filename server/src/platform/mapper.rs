@@ -30,12 +30,17 @@ pub fn finished(found: Status, request_id: &str) -> Status {
 fn translated(found: &Status) -> Error {
     let text = found.message();
     match found.code() {
-        Code::Internal if text.contains("decode Protobuf") || text.contains("protocol error") || text.contains("Missing request")
-            || text.contains("Unexpected EOF") =>
+        Code::Internal
+            if text.contains("decode Protobuf")
+                || text.contains("protocol error")
+                || text.contains("Missing request")
+                || text.contains("Unexpected EOF") =>
         {
             Error::new(Reason::MessageMalformed, "the message does not decode as the method's request")
         }
-        Code::InvalidArgument => Error::new(Reason::MessageMalformed, "the message is not a request of the method"),
+        Code::InvalidArgument => {
+            Error::new(Reason::MessageMalformed, "the message is not a request of the method")
+        }
         Code::Unknown if text.contains("h2 protocol error") || text.contains("stream error") => {
             Error::new(Reason::Cancelled, "the caller ended the call")
         }

@@ -31,7 +31,8 @@ use eservices_reference::Reference;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
-    clock::Clock, config::Config, connection::Connections, db::Db, identity::Standing, ids::Ids, page::PageKeys,
+    clock::Clock, config::Config, connection::Connections, db::Db, identity::Standing, ids::Ids,
+    page::PageKeys,
 };
 
 /// What every slice stands on.

@@ -5,11 +5,7 @@
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use super::{
-    audit::hex,
-    config::Tokens,
-    error::{Violations},
-};
+use super::{audit::hex, config::Tokens, error::Violations};
 
 const MAC_BYTES: usize = 32;
 

@@ -9,9 +9,9 @@ use std::{
     time::Duration,
 };
 
+use eservices::Method;
 use futures_util::FutureExt as _;
 use http::{Request, Response, header::CONTENT_TYPE};
-use eservices::Method;
 use tokio::time::Instant;
 use tonic::{Code, Status, body::Body, service::Routes};
 use tower::Service as _;
@@ -22,7 +22,7 @@ use super::{
     body::{Ends, Guarded, shutting_down},
     connection::Connection,
     error::{Error, Reason},
-    identity::Caller,
+    identity::{Caller, Peer, expired},
     mapper,
     quota::Permit,
 };
@@ -54,7 +54,8 @@ impl Outcome {
     pub fn note(&self, status: &Status) {
         let code = status.code();
         let elapsed = self.started.elapsed();
-        metrics::counter!("eservices_calls_total", "method" => self.path, "code" => code_name(code)).increment(1);
+        metrics::counter!("eservices_calls_total", "method" => self.path, "code" => code_name(code))
+            .increment(1);
         metrics::histogram!("eservices_call_seconds", "method" => self.path).record(elapsed.as_secs_f64());
         let (request_id, method, party) = (&self.request_id, self.path, &self.party_id);
         let elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
@@ -76,7 +77,11 @@ impl Pipeline {
     }
 
     /// Answers one request of one connection.
-    pub async fn answer(&self, request: Request<hyper::body::Incoming>, connection: &Arc<Connection>) -> Response<Body> {
+    pub async fn answer(
+        &self,
+        request: Request<hyper::body::Incoming>,
+        connection: &Arc<Connection>,
+    ) -> Response<Body> {
         let mut outcome = Outcome {
             request_id: self.platform.ids.call().to_string(),
             path: "unknown",
@@ -112,7 +117,11 @@ impl Pipeline {
         let directory = platform.standing.directory();
         let caller = directory
             .resolve(&connection.peer, platform.config.environment, machine_now)
-            .inspect_err(|e| if e.reason().info().code == Code::Unauthenticated { connection.close_after_answer() })?;
+            .inspect_err(|e| {
+                if e.reason().info().code == Code::Unauthenticated {
+                    connection.close_after_answer()
+                }
+            })?;
         outcome.party_id.push_str(caller.party_id());
         let method = platform.methods.find(request.uri().path())?;
         outcome.path = method.path;
@@ -128,7 +137,11 @@ impl Pipeline {
         Ok(Admitted { caller, method, permit, deadline: self.deadline(request, method)? })
     }
 
-    fn deadline(&self, request: &Request<hyper::body::Incoming>, method: &Method) -> Result<Option<Duration>, Error> {
+    fn deadline(
+        &self,
+        request: &Request<hyper::body::Incoming>,
+        method: &Method,
+    ) -> Result<Option<Duration>, Error> {
         let asked = match request.headers().get("grpc-timeout") {
             None => None,
             Some(value) => Some(
@@ -164,7 +177,9 @@ impl Pipeline {
         let handled = match deadline {
             Some(left) => match tokio::time::timeout(left, handled).await {
                 Ok(handled) => handled,
-                Err(_) => return Err((Error::new(Reason::DeadlineExceeded, "the deadline passed").into(), outcome)),
+                Err(_) => {
+                    return Err((Error::new(Reason::DeadlineExceeded, "the deadline passed").into(), outcome));
+                }
             },
             None => handled.await,
         };
@@ -180,15 +195,14 @@ impl Pipeline {
         if let Ok(id) = outcome.request_id.parse() {
             head.headers.insert("x-request-id", id);
         }
-        if !method.server_streaming {
-            outcome.note(&Status::ok(""));
-            return Ok(Response::from_parts(head, body));
-        }
-        let ends = Ends {
-            killed: connection.killed.clone().cancelled_owned(),
-            drained: self.platform.draining.clone().cancelled_owned(),
-            deadline: deadline.map(|d| d.saturating_sub(started.elapsed())),
-        };
+        let ends = method.server_streaming.then(|| {
+            Ends::new(
+                connection.killed.clone().cancelled_owned(),
+                why_killed(Arc::clone(&self.platform), connection.peer.clone()),
+                self.platform.draining.clone().cancelled_owned(),
+                deadline.map(|d| d.saturating_sub(started.elapsed())),
+            )
+        });
         Ok(Response::from_parts(head, Body::new(Guarded::new(body, ends, outcome, permit))))
     }
 }
@@ -198,6 +212,15 @@ struct Admitted {
     method: &'static Method,
     permit: Permit,
     deadline: Option<Duration>,
+}
+
+/// Why a connection was ended: what its next call would be told, or that its certificate's last second has passed.
+fn why_killed(platform: Arc<Platform>, peer: Peer) -> impl Fn() -> Error + Send {
+    move || {
+        let directory = platform.standing.directory();
+        let told = directory.resolve(&peer, platform.config.environment, platform.clock.machine());
+        told.err().unwrap_or_else(|| expired(&peer))
+    }
 }
 
 fn refused(found: Status, outcome: &Outcome) -> Response<Body> {

@@ -56,8 +56,10 @@ async fn faults(platform: &Platform) -> Vec<String> {
         Ok(Err(_)) => faults.push("the database does not answer".to_owned()),
         Err(_) => faults.push("the database does not answer in 2 s".to_owned()),
     }
-    let age = platform.standing.age_seconds(platform.clock.machine());
-    if age > platform.config.timings.registry_stale_seconds {
+    let (age, timings) = (platform.standing.age_seconds(platform.clock.machine()), &platform.config.timings);
+    if age > timings.registry_dead_seconds {
+        faults.push(format!("the registry was last read {age} s ago: every call is refused"));
+    } else if age > timings.registry_stale_seconds {
         faults.push(format!("the registry was last read {age} s ago: writes are refused"));
     }
     faults

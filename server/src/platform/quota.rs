@@ -34,7 +34,8 @@ pub struct Desk {
 impl Desk {
     fn new(quota: Quota) -> Self {
         let at_least_one = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
-        let rate = governor::Quota::per_second(at_least_one(quota.calls_per_second)).allow_burst(at_least_one(quota.burst));
+        let rate = governor::Quota::per_second(at_least_one(quota.calls_per_second))
+            .allow_burst(at_least_one(quota.burst));
         Self {
             quota,
             limiter: RateLimiter::direct(rate),

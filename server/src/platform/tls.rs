@@ -120,7 +120,8 @@ impl Loaded {
             roots.add(root)?;
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let webpki = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build()?;
+        let webpki =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build()?;
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
             .with_client_cert_verifier(Arc::new(ClientAuthOnly(webpki)))

@@ -62,6 +62,8 @@ pub struct Work {
     tx: Tx,
     /// Business time of the work.
     pub now: Timestamp,
+    /// How business time ran when the work began, as the database said.
+    pub course: Course,
     machine_now: Timestamp,
     actor: String,
     method: &'static str,
@@ -139,7 +141,11 @@ impl Work {
 
     /// Writes one line into a party's audit chain: once a call and party.
     pub fn note(&mut self, owner: &str, resource: impl Into<String>, detail: impl Into<String>) {
-        self.lines.push(Line { party_id: owner.to_owned(), resource: resource.into(), detail: detail.into() });
+        self.lines.push(Line {
+            party_id: owner.to_owned(),
+            resource: resource.into(),
+            detail: detail.into(),
+        });
     }
 
     async fn lock(&mut self, party_id: &str) -> Result<(), Error> {
@@ -197,7 +203,11 @@ impl Work {
 }
 
 /// Runs a caller's command once per `request_id`: a repeated request gets the stored answer.
-pub async fn execute<C: Command>(platform: &Arc<Platform>, origin: Origin, command: C) -> Result<C::Answer, Error> {
+pub async fn execute<C: Command>(
+    platform: &Arc<Platform>,
+    origin: Origin,
+    command: C,
+) -> Result<C::Answer, Error> {
     let server = Arc::clone(platform);
     let task = async move {
         let _turn = origin.caller.write_turn().await;
@@ -229,7 +239,9 @@ async fn tracked<T: Send + 'static>(
     }
 }
 
-async fn retried<T, F: Future<Output = Result<T, Error>>>(mut attempt: impl FnMut() -> F) -> Result<T, Error> {
+async fn retried<T, F: Future<Output = Result<T, Error>>>(
+    mut attempt: impl FnMut() -> F,
+) -> Result<T, Error> {
     for number in 1..MAX_ATTEMPTS {
         match attempt().await {
             Err(error) if error.is_transient() => {
@@ -243,14 +255,21 @@ async fn retried<T, F: Future<Output = Result<T, Error>>>(mut attempt: impl FnMu
     attempt().await
 }
 
-async fn attempt<C: Command>(platform: &Arc<Platform>, origin: &Origin, command: &C) -> Result<C::Answer, Error> {
+async fn attempt<C: Command>(
+    platform: &Arc<Platform>,
+    origin: &Origin,
+    command: &C,
+) -> Result<C::Answer, Error> {
     let party_id = origin.caller.party_id();
     let mut work = begin(platform, party_id, origin.method, origin.request_id.clone()).await?;
     work.lock(party_id).await?;
     if let Some(stored) = stored_reply(&mut work, origin).await? {
         work.tx.rollback().await?;
         if stored.body_hash != origin.body_hash {
-            return Err(Error::new(Reason::RequestIdReused, "the request_id was used before with another body"));
+            return Err(Error::new(
+                Reason::RequestIdReused,
+                "the request_id was used before with another body",
+            ));
         }
         metrics::counter!("eservices_replays_total").increment(1);
         return C::Answer::decode(stored.response.as_slice()).map_err(Error::internal);
@@ -302,16 +321,21 @@ async fn attempt_own<C: Command>(
     }
 }
 
-async fn begin(platform: &Platform, actor: &str, method: &'static str, request_id: String) -> Result<Work, Error> {
+async fn begin(
+    platform: &Platform,
+    actor: &str,
+    method: &'static str,
+    request_id: String,
+) -> Result<Work, Error> {
     let mut tx = platform.db.begin().await?;
-    if platform.clock.movable() {
-        platform.clock.follow(course(&mut tx.conn()).await?);
-    }
+    let course = if platform.clock.movable() { course(&mut tx.conn()).await? } else { Course::REAL };
+    platform.clock.follow(course);
     let machine_now = platform.clock.machine();
     let now = platform.clock.business();
     Ok(Work {
         tx,
         now,
+        course,
         machine_now,
         actor: actor.to_owned(),
         method,
@@ -363,7 +387,8 @@ pub fn body_hash(request: &impl Message) -> String {
 /// Deletes replies that are older than their retention (machine time); answers how many.
 pub async fn forget_old_replies(platform: &Platform) -> Result<u64, sqlx::Error> {
     const DAY: i64 = 86_400_000_000;
-    let before = platform.clock.machine().as_microsecond() - i64::from(platform.config.timings.replay_days) * DAY;
+    let before =
+        platform.clock.machine().as_microsecond() - i64::from(platform.config.timings.replay_days) * DAY;
     let mut tx = platform.db.begin().await?;
     let rows = sql!(execute, &mut tx.conn(), "DELETE FROM requests WHERE created_at < $1", before)?;
     tx.commit().await?;

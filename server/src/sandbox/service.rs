@@ -11,7 +11,7 @@ use crate::{
     appointments::{self, store},
     platform::{
         Platform,
-        clock::{Course, Clock, to_wire},
+        clock::{Course, to_wire},
         error::{Error, Reason, Violations},
         form,
         identity::Caller,
@@ -48,7 +48,7 @@ impl SandboxService for Service {
         let jump = wire::jump(request.target, self.0.clock.business(), &mut violations);
         let (request_id, jump) = violations.finish(request_id.zip(jump))?;
         let method = "/eservices.sandbox.v1.SandboxService/AdvanceClock";
-        let command = AdvanceClock { party_id: caller.party_id().to_owned(), clock: self.0.clock.clone(), jump };
+        let command = AdvanceClock { party_id: caller.party_id().to_owned(), jump };
         let origin = Origin { caller, method, request_id, body_hash, permit };
         let answer = unit_of_work::execute(&self.0, origin, command).await?;
         self.settle().await?;
@@ -67,7 +67,7 @@ impl SandboxService for Service {
         let speed = wire::speed(request.speed, &mut violations);
         let request_id = violations.finish(request_id)?;
         let method = "/eservices.sandbox.v1.SandboxService/SetClockSpeed";
-        let command = SetClockSpeed { party_id: caller.party_id().to_owned(), clock: self.0.clock.clone(), speed };
+        let command = SetClockSpeed { party_id: caller.party_id().to_owned(), speed };
         let origin = Origin { caller, method, request_id, body_hash, permit };
         let answer = unit_of_work::execute(&self.0, origin, command).await?;
         self.settle().await?;
@@ -92,7 +92,6 @@ impl SandboxService for Service {
 
 struct AdvanceClock {
     party_id: String,
-    clock: Clock,
     jump: Jump,
 }
 
@@ -109,15 +108,14 @@ impl Command for AdvanceClock {
             return Err(Error::new(Reason::ClockBackwards, "the business clock never goes back")
                 .with("business_time", now.to_string()));
         }
-        let speed = self.clock.course().speed;
-        let revision = change_course(work, &self.party_id, &self.clock, target, speed, "advanced").await?;
+        let speed = work.course.speed;
+        let revision = change_course(work, &self.party_id, target, speed, "advanced").await?;
         Ok(pb::AdvanceClockResponse { business_time: Some(to_wire(target)), revision })
     }
 }
 
 struct SetClockSpeed {
     party_id: String,
-    clock: Clock,
     speed: f64,
 }
 
@@ -126,21 +124,21 @@ impl Command for SetClockSpeed {
 
     async fn run(&self, work: &mut Work) -> Result<Self::Answer, Error> {
         let now = work.now;
-        let revision = change_course(work, &self.party_id, &self.clock, now, self.speed, "speed_set").await?;
+        let revision = change_course(work, &self.party_id, now, self.speed, "speed_set").await?;
         Ok(pb::SetClockSpeedResponse { business_time: Some(to_wire(now)), revision })
     }
 }
 
-/// Sets a new course from `base` on, unless another one was set since this work began.
+/// Sets a new course from `base` on, unless another one was set since this work began: `base` was decided on the one that
+/// the work itself read, not on what the clock has learnt meanwhile.
 async fn change_course(
     work: &mut Work,
     party_id: &str,
-    clock: &Clock,
     base: Timestamp,
     speed: f64,
     state: &'static str,
 ) -> Result<i64, Error> {
-    let known = clock.course();
+    let known = work.course;
     let course = Course { base: base.as_microsecond(), anchor: work.machine_now().as_microsecond(), speed };
     if !unit_of_work::set_course(&mut work.conn(), known, course).await? {
         return Err(Error::overtaken());
@@ -164,7 +162,8 @@ impl Command for ResetAppointments {
         let mut places: BTreeMap<String, i64> = BTreeMap::new();
         for appointment in alive {
             let resource = format!("appointments/{}", appointment.reference);
-            let revision = work.announce(&self.party_id, "appointments.cancelled", resource, "cancelled").await?;
+            let revision =
+                work.announce(&self.party_id, "appointments.cancelled", resource, "cancelled").await?;
             rows.push((appointment.reference, revision));
             *places.entry(appointment.slot_id).or_default() += 1;
         }
@@ -174,8 +173,12 @@ impl Command for ResetAppointments {
         if cancelled != rows.len() as u64 || freed != places.len() as u64 {
             return Err(Error::overtaken());
         }
-        let revision = work.announce(&self.party_id, "sandbox.appointments_reset", "appointments", "reset").await?;
+        let revision =
+            work.announce(&self.party_id, "sandbox.appointments_reset", "appointments", "reset").await?;
         work.note(&self.party_id, "appointments", format!("state=cancelled count={cancelled}"));
-        Ok(pb::ResetAppointmentsResponse { cancelled_count: u32::try_from(cancelled).unwrap_or(u32::MAX), revision })
+        Ok(pb::ResetAppointmentsResponse {
+            cancelled_count: u32::try_from(cancelled).unwrap_or(u32::MAX),
+            revision,
+        })
     }
 }

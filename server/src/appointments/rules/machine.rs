@@ -89,7 +89,10 @@ impl TryFrom<String> for State {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|s| s.as_str() == text).ok_or_else(|| format!("unknown appointment state {text}"))
+        Self::ALL
+            .into_iter()
+            .find(|s| s.as_str() == text)
+            .ok_or_else(|| format!("unknown appointment state {text}"))
     }
 }
 
@@ -107,11 +110,9 @@ pub fn next(state: State, action: Action, hold_ends: Timestamp) -> Result<State,
         Step::Refused(Reason::Frdv03) => {
             Err(Error::new(Reason::Frdv03, "the hold lapsed").with("expired_at", hold_ends.to_string()))
         }
-        Step::Refused(reason) => {
-            Err(Error::new(reason, format!("the appointment is {}", state.as_str()))
-                .with("state", state.as_str())
-                .with("allowed_states", allowed(action)))
-        }
+        Step::Refused(reason) => Err(Error::new(reason, format!("the appointment is {}", state.as_str()))
+            .with("state", state.as_str())
+            .with("allowed_states", allowed(action))),
     }
 }
 

@@ -125,12 +125,15 @@ mod tests {
     #[test]
     fn preferred_day_and_moment_come_first() {
         let slot = |day, start: &str| Plain(date(2026, 12, day), start.to_owned());
-        let mut slots = vec![slot(3, "08:00"), slot(3, "13:00"), slot(4, "08:00"), slot(4, "13:00"), slot(7, "13:00")];
+        let mut slots =
+            vec![slot(3, "08:00"), slot(3, "13:00"), slot(4, "08:00"), slot(4, "13:00"), slot(7, "13:00")];
         rank(&mut slots, Some(date(2026, 12, 4)), Some(Moment::Afternoon));
-        let order = [slot(4, "13:00"), slot(4, "08:00"), slot(3, "13:00"), slot(7, "13:00"), slot(3, "08:00")];
+        let order =
+            [slot(4, "13:00"), slot(4, "08:00"), slot(3, "13:00"), slot(7, "13:00"), slot(3, "08:00")];
         assert_eq!(slots, order);
         rank(&mut slots, None, None);
-        let order = [slot(3, "08:00"), slot(3, "13:00"), slot(4, "08:00"), slot(4, "13:00"), slot(7, "13:00")];
+        let order =
+            [slot(3, "08:00"), slot(3, "13:00"), slot(4, "08:00"), slot(4, "13:00"), slot(7, "13:00")];
         assert_eq!(slots, order);
     }
 

@@ -48,8 +48,15 @@ impl Hold {
         match wanting_room(platform, &self.slot_id, run).await {
             Err(error) if error.reason() == Reason::Frdv02 => {
                 let place = &self.intervention.place;
-                Err(alternatives(platform, error, self.intervention.nature, &place.commune, place.territory, &self.slot_id)
-                    .await?)
+                Err(alternatives(
+                    platform,
+                    error,
+                    self.intervention.nature,
+                    &place.commune,
+                    place.territory,
+                    &self.slot_id,
+                )
+                .await?)
             }
             outcome => outcome,
         }
@@ -61,7 +68,11 @@ impl Hold {
         let nature = intervention.nature;
         let ends = now.saturating_add(nature.hold_minutes.minutes()).unwrap_or(now);
         Appointment {
-            reference: reference(CATALOGUE.prefix(intervention.visit), paris_day(now), self.ids.twelve_digits()),
+            reference: reference(
+                CATALOGUE.prefix(intervention.visit),
+                paris_day(now),
+                self.ids.twelve_digits(),
+            ),
             party_id: self.party_id.clone(),
             state: State::Held,
             product_nature: nature.code.clone(),
@@ -130,7 +141,8 @@ pub async fn bookable_slot(
 ) -> Result<Slot, Error> {
     let slot = store::slot(&mut work.conn(), slot_id).await?.ok_or_else(|| no_room(slot_id))?;
     if slot.zone_code != zone {
-        return Err(Error::new(Reason::Frdv06, "the slot is of another zone than the address").with("zone_code", zone));
+        return Err(Error::new(Reason::Frdv06, "the slot is of another zone than the address")
+            .with("zone_code", zone));
     }
     if !search::is_bookable(nature, paris_day(work.now), territory, slot.day.0) {
         return Err(no_room(slot_id));

@@ -7,7 +7,10 @@ use eservices::appointments::v1::Appointment as Nothing;
 use super::moves::give_back;
 use crate::{
     appointments::{
-        rules::{Action, State, machine::{Step, step}},
+        rules::{
+            Action, State,
+            machine::{Step, step},
+        },
         store::{self, Due},
     },
     platform::{
@@ -69,7 +72,9 @@ pub async fn wanting_room<T, F: Future<Output = Result<T, Error>>>(
     run: impl Fn() -> F,
 ) -> Result<T, Error> {
     match run().await {
-        Err(full) if full.reason() == Reason::Frdv02 && lapse_in_slot(platform, slot_id).await? > 0 => run().await,
+        Err(full) if full.reason() == Reason::Frdv02 && lapse_in_slot(platform, slot_id).await? > 0 => {
+            run().await
+        }
         outcome => outcome,
     }
 }

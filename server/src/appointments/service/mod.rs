@@ -13,7 +13,10 @@ use eservices::appointments::v1::{self as pb, appointment_service_server::Appoin
 use tonic::{Request, Response, Status};
 
 pub use self::lapse::{lapse_due, sweep};
-use self::{hold::Hold, moves::{Cancel, Reschedule}};
+use self::{
+    hold::Hold,
+    moves::{Cancel, Reschedule},
+};
 use super::{rules::Nature, wire};
 use crate::platform::{
     Platform,

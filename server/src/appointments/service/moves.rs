@@ -124,8 +124,9 @@ impl Command for Cancel {
         let resource = format!("appointments/{}", appointment.reference);
         appointment.version += 1;
         appointment.updated_at = now.as_microsecond();
-        appointment.revision =
-            work.announce(self.caller.party_id(), "appointments.cancelled", &resource, State::Cancelled.as_str()).await?;
+        appointment.revision = work
+            .announce(self.caller.party_id(), "appointments.cancelled", &resource, State::Cancelled.as_str())
+            .await?;
         if !store::set_state(&mut work.conn(), &appointment, version, appointment.updated_at).await? {
             return Err(Error::overtaken());
         }
@@ -145,9 +146,9 @@ async fn decided_on(
     let appointment = store::find(&mut work.conn(), caller.party_id(), reference)
         .await?
         .ok_or_else(|| Error::not_found("Appointment", reference))?;
-    let nature = CATALOGUE
-        .nature(&appointment.product_nature)
-        .ok_or_else(|| Error::internal(format!("nature {} is in no catalogue", appointment.product_nature)))?;
+    let nature = CATALOGUE.nature(&appointment.product_nature).ok_or_else(|| {
+        Error::internal(format!("nature {} is in no catalogue", appointment.product_nature))
+    })?;
     require_nature(caller, nature)?;
     if appointment.etag() != etag {
         return Err(Error::new(Reason::EtagMismatch, "the appointment changed since it was read")

@@ -80,7 +80,11 @@ pub struct Search {
 
 impl Search {
     /// Form first, then the right that the nature needs.
-    pub fn parse(request: pb::SearchSlotsRequest, platform: &Platform, caller: &Caller) -> Result<Self, Error> {
+    pub fn parse(
+        request: pb::SearchSlotsRequest,
+        platform: &Platform,
+        caller: &Caller,
+    ) -> Result<Self, Error> {
         let mut violations = Violations::default();
         let preferred_moment = wire::moment(request.preferred_moment());
         let first = form::day("first_day", &request.first_day, &mut violations);
@@ -100,7 +104,11 @@ impl Search {
             }
         };
         bounded("first_day", inside(first), format!("expected a day from {} to {}", window.0, window.1));
-        bounded("last_day", inside(last) && first <= last, format!("expected a day from first_day to {}", window.1));
+        bounded(
+            "last_day",
+            inside(last) && first <= last,
+            format!("expected a day from first_day to {}", window.1),
+        );
         let preferred_fits = preferred_day.is_none_or(|d| (first..=last).contains(&d));
         bounded("preferred_day", preferred_fits, "expected a day from first_day to last_day".to_owned());
         violations.check()?;
@@ -118,7 +126,8 @@ impl Search {
             offered.into_iter().filter(|s| (self.first..=self.last).contains(&s.day.0)).collect();
         search::rank(&mut slots, self.preferred_day, self.preferred_moment);
         slots.truncate(self.max_slots);
-        let next = if slots.is_empty() { search::next_day_with_room(days, self.first, self.last) } else { None };
+        let next =
+            if slots.is_empty() { search::next_day_with_room(days, self.first, self.last) } else { None };
         Ok(pb::SearchSlotsResponse {
             slots: slots.iter().map(|s| wire::slot_to_wire(s, place.territory)).collect(),
             window_first_day: self.window.0.to_string(),
@@ -139,8 +148,7 @@ async fn offered(
     let (first, last) = search::window(nature, today);
     let mut reader = platform.db.read().await?;
     let mut conn = reader.conn();
-    let zone =
-        store::zone_of(&mut conn, commune.as_str()).await?.ok_or_else(|| no_zone(commune.as_str()))?;
+    let zone = store::zone_of(&mut conn, commune.as_str()).await?.ok_or_else(|| no_zone(commune.as_str()))?;
     let mut slots = store::with_room(&mut conn, &zone, first, last).await?;
     slots.retain(|s| search::is_bookable(nature, today, territory, s.day.0));
     Ok(slots)
@@ -168,7 +176,11 @@ pub async fn alternatives(
 }
 
 /// One appointment of the caller.
-pub async fn get(platform: &Platform, caller: &Caller, reference: &str) -> Result<pb::GetAppointmentResponse, Error> {
+pub async fn get(
+    platform: &Platform,
+    caller: &Caller,
+    reference: &str,
+) -> Result<pb::GetAppointmentResponse, Error> {
     let mut reader = platform.db.read().await?;
     let found = store::find(&mut reader.conn(), caller.party_id(), reference)
         .await?
@@ -189,7 +201,11 @@ pub struct List {
 
 impl List {
     /// Form first, then the right that a named nature needs.
-    pub fn parse(request: pb::ListAppointmentsRequest, platform: &Platform, caller: &Caller) -> Result<Self, Error> {
+    pub fn parse(
+        request: pb::ListAppointmentsRequest,
+        platform: &Platform,
+        caller: &Caller,
+    ) -> Result<Self, Error> {
         let mut violations = Violations::default();
         let limit = page::size(request.page_size, &mut violations);
         let states: Vec<&str> =
@@ -201,11 +217,19 @@ impl List {
         form::day("last_day", &request.last_day, &mut violations);
         let named = CATALOGUE.nature(&request.product_nature);
         if named.is_none() && !request.product_nature.is_empty() {
-            violations.push("product_nature", "expected nothing or a code of GetBookingForm, for instance JUST_FIBRE");
+            violations.push(
+                "product_nature",
+                "expected nothing or a code of GetBookingForm, for instance JUST_FIBRE",
+            );
         }
         let natures: Vec<&str> = match named {
             Some(nature) => vec![&nature.code],
-            None => CATALOGUE.natures.iter().filter(|n| caller.holds(&n.e_service)).map(|n| n.code.as_str()).collect(),
+            None => CATALOGUE
+                .natures
+                .iter()
+                .filter(|n| caller.holds(&n.e_service))
+                .map(|n| n.code.as_str())
+                .collect(),
         };
         let mut filter = Filter {
             states: listed(&states),
@@ -222,7 +246,8 @@ impl List {
             filter.first_day.clone(),
             filter.last_day.clone(),
         ];
-        let cursor = platform.pages.read(&scope.each_ref().map(String::as_str), &request.page_token, &mut violations);
+        let cursor =
+            platform.pages.read(&scope.each_ref().map(String::as_str), &request.page_token, &mut violations);
         violations.check()?;
         if let Some(nature) = named {
             require_nature(caller, nature)?;
@@ -235,11 +260,21 @@ impl List {
     }
 
     /// One page, newest first.
-    pub async fn answer(self, platform: &Platform, caller: &Caller) -> Result<pb::ListAppointmentsResponse, Error> {
+    pub async fn answer(
+        self,
+        platform: &Platform,
+        caller: &Caller,
+    ) -> Result<pb::ListAppointmentsResponse, Error> {
         let now = platform.clock.business();
         let mut reader = platform.db.read().await?;
-        let mut rows =
-            store::list(&mut reader.conn(), caller.party_id(), &self.filter, now.as_microsecond(), self.limit + 1).await?;
+        let mut rows = store::list(
+            &mut reader.conn(),
+            caller.party_id(),
+            &self.filter,
+            now.as_microsecond(),
+            self.limit + 1,
+        )
+        .await?;
         let more = i64::try_from(rows.len()).is_ok_and(|n| n > self.limit);
         rows.truncate(usize::try_from(self.limit).unwrap_or(0));
         let next_page_token = match rows.last() {

@@ -142,7 +142,11 @@ macro_rules! columns {
 }
 
 /// One appointment of one operator.
-pub async fn find(conn: &mut Conn<'_>, party: &str, reference: &str) -> Result<Option<Appointment>, sqlx::Error> {
+pub async fn find(
+    conn: &mut Conn<'_>,
+    party: &str,
+    reference: &str,
+) -> Result<Option<Appointment>, sqlx::Error> {
     sql!(
         optional,
         conn,
@@ -193,7 +197,12 @@ pub async fn insert(conn: &mut Conn<'_>, a: &Appointment) -> Result<(), sqlx::Er
 }
 
 /// Moves an appointment that is still what the caller decided on; false if it is not.
-pub async fn move_to_slot(conn: &mut Conn<'_>, a: &Appointment, version: i64, now: i64) -> Result<bool, sqlx::Error> {
+pub async fn move_to_slot(
+    conn: &mut Conn<'_>,
+    a: &Appointment,
+    version: i64,
+    now: i64,
+) -> Result<bool, sqlx::Error> {
     let rows = sql!(
         execute,
         conn,
@@ -217,7 +226,12 @@ pub async fn move_to_slot(conn: &mut Conn<'_>, a: &Appointment, version: i64, no
 }
 
 /// Confirms or cancels an appointment that is still what the caller decided on; false if it is not.
-pub async fn set_state(conn: &mut Conn<'_>, a: &Appointment, version: i64, now: i64) -> Result<bool, sqlx::Error> {
+pub async fn set_state(
+    conn: &mut Conn<'_>,
+    a: &Appointment,
+    version: i64,
+    now: i64,
+) -> Result<bool, sqlx::Error> {
     let rows = sql!(
         execute,
         conn,
@@ -237,7 +251,12 @@ pub async fn set_state(conn: &mut Conn<'_>, a: &Appointment, version: i64, now: 
 }
 
 /// Lets a due hold lapse; false if it is not held or not due.
-pub async fn lapse(conn: &mut Conn<'_>, a: &Appointment, revision: i64, now: i64) -> Result<bool, sqlx::Error> {
+pub async fn lapse(
+    conn: &mut Conn<'_>,
+    a: &Appointment,
+    revision: i64,
+    now: i64,
+) -> Result<bool, sqlx::Error> {
     let rows = sql!(
         execute,
         conn,

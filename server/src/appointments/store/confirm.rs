@@ -51,7 +51,8 @@ pub async fn confirm(work: &mut Work, quote: &Quote) -> Result<Appointment, Erro
     appointment.version += 1;
     appointment.order_ref.clone_from(&quote.order_ref);
     appointment.updated_at = now.as_microsecond();
-    appointment.revision = work.announce(&quote.party_id, "appointments.confirmed", &resource, next.as_str()).await?;
+    appointment.revision =
+        work.announce(&quote.party_id, "appointments.confirmed", &resource, next.as_str()).await?;
     if !set_state(&mut work.conn(), &appointment, version, appointment.updated_at).await? {
         return Err(Error::overtaken());
     }

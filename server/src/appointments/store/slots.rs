@@ -3,12 +3,7 @@
 use jiff::{Timestamp, civil::Date};
 use sqlx::FromRow;
 
-use crate::{
-    appointments::rules::search::Offered,
-    many,
-    platform::db::Conn,
-    sql,
-};
+use crate::{appointments::rules::search::Offered, many, platform::db::Conn, sql};
 
 /// One slot.
 #[derive(Clone, Debug, FromRow)]
@@ -80,7 +75,12 @@ pub async fn slot(conn: &mut Conn<'_>, slot_id: &str) -> Result<Option<Slot>, sq
 }
 
 /// Slots of a zone with room, between two days, by start.
-pub async fn with_room(conn: &mut Conn<'_>, zone: &str, first: Date, last: Date) -> Result<Vec<Slot>, sqlx::Error> {
+pub async fn with_room(
+    conn: &mut Conn<'_>,
+    zone: &str,
+    first: Date,
+    last: Date,
+) -> Result<Vec<Slot>, sqlx::Error> {
     sql!(
         all,
         conn,
@@ -94,7 +94,12 @@ pub async fn with_room(conn: &mut Conn<'_>, zone: &str, first: Date, last: Date)
 }
 
 /// Every slot of a zone between two days.
-pub async fn in_zone(conn: &mut Conn<'_>, zone: &str, first: Date, last: Date) -> Result<Vec<Slot>, sqlx::Error> {
+pub async fn in_zone(
+    conn: &mut Conn<'_>,
+    zone: &str,
+    first: Date,
+    last: Date,
+) -> Result<Vec<Slot>, sqlx::Error> {
     sql!(
         all,
         conn,

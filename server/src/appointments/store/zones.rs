@@ -49,7 +49,8 @@ pub async fn zone_exists(conn: &mut Conn<'_>, code: &str) -> Result<bool, sqlx::
 
 /// Locks a zone against other publications; false if there is none.
 pub async fn touch(conn: &mut Conn<'_>, code: &str, now: i64) -> Result<bool, sqlx::Error> {
-    let rows = sql!(execute, conn, "UPDATE appointments_zones SET updated_at = $2 WHERE code = $1", code, now)?;
+    let rows =
+        sql!(execute, conn, "UPDATE appointments_zones SET updated_at = $2 WHERE code = $1", code, now)?;
     Ok(rows == 1)
 }
 
@@ -63,7 +64,12 @@ pub async fn publish(conn: &mut Conn<'_>, zones: &[ZoneRow], now: i64) -> Result
         |zone| (&zone.code, &zone.label, now)
     )?;
     let published = listed(zones);
-    sql!(execute, conn, "DELETE FROM appointments_communes WHERE $1 LIKE '%,' || zone_code || ',%'", &published)?;
+    sql!(
+        execute,
+        conn,
+        "DELETE FROM appointments_communes WHERE $1 LIKE '%,' || zone_code || ',%'",
+        &published
+    )?;
     let members: Vec<(&String, &String)> =
         zones.iter().flat_map(|z| z.communes.iter().map(move |c| (c, &z.code))).collect();
     many!(

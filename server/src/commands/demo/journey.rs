@@ -80,7 +80,11 @@ async fn publish(workforce: &Client, today: jiff::civil::Date, show: &Show) -> O
     show.answered("FulfilmentService/PublishZones", WORKFORCE, started.elapsed(), &lines);
 
     let started = Instant::now();
-    let slot = |start: &str, end: &str| fu::SlotCapacity { start_time: start.into(), end_time: end.into(), capacity: 40 };
+    let slot = |start: &str, end: &str| fu::SlotCapacity {
+        start_time: start.into(),
+        end_time: end.into(),
+        capacity: 40,
+    };
     let day = |n: i64| fu::DayCapacity {
         day: today.saturating_add(n.days()).to_string(),
         slots: vec![slot("08:00", "12:00"), slot("13:00", "17:00")],
@@ -132,8 +136,15 @@ fn explained(answer: &CheckEligibilityResponse) -> Vec<String> {
             offer.appointment_type()
         ));
         for finding in &offer.findings {
-            let facts: Vec<String> = finding.facts.iter().map(|f| format!("{}={}", f.name, f.value)).collect();
-            lines.push(format!("{} ({}): {}; {}", finding.code, finding.rule_id, facts.join(", "), finding.remedy));
+            let facts: Vec<String> =
+                finding.facts.iter().map(|f| format!("{}={}", f.name, f.value)).collect();
+            lines.push(format!(
+                "{} ({}): {}; {}",
+                finding.code,
+                finding.rule_id,
+                facts.join(", "),
+                finding.remedy
+            ));
         }
     }
     lines
@@ -170,7 +181,9 @@ async fn book(alpha: &Client, show: &Show) -> Outcome<ap::Appointment> {
     };
     let slots = alpha.appointments().search_slots(request).await?.into_inner();
     let mut lines = vec![format!("bookable from {} to {}", slots.window_first_day, slots.window_last_day)];
-    lines.extend(slots.slots.iter().map(|s| format!("{}  {} {}–{}", s.slot_id, s.day, s.local_start, s.local_end)));
+    lines.extend(
+        slots.slots.iter().map(|s| format!("{}  {} {}–{}", s.slot_id, s.day, s.local_start, s.local_end)),
+    );
     show.answered("AppointmentService/SearchSlots", ALPHA, started.elapsed(), &lines);
     let slot = slots.slots.first().ok_or("no slot has room")?;
 
@@ -181,7 +194,12 @@ async fn book(alpha: &Client, show: &Show) -> Outcome<ap::Appointment> {
         slot_id: slot.slot_id.clone(),
     };
     let held = alpha.appointments().hold_appointment(request.clone()).await?.into_inner();
-    show.answered("AppointmentService/HoldAppointment", ALPHA, started.elapsed(), &appointment(&held.appointment));
+    show.answered(
+        "AppointmentService/HoldAppointment",
+        ALPHA,
+        started.elapsed(),
+        &appointment(&held.appointment),
+    );
 
     let started = Instant::now();
     let again = alpha.appointments().hold_appointment(request).await?.into_inner();
@@ -197,10 +215,16 @@ async fn change(alpha: &Client, held: ap::Appointment, show: &Show) -> Outcome<a
     let started = Instant::now();
     let request = ap::GetAppointmentRequest { reference: held.reference.clone() };
     let read = alpha.appointments().get_appointment(request).await?.into_inner();
-    show.answered("AppointmentService/GetAppointment", ALPHA, started.elapsed(), &appointment(&read.appointment));
+    show.answered(
+        "AppointmentService/GetAppointment",
+        ALPHA,
+        started.elapsed(),
+        &appointment(&read.appointment),
+    );
 
     let started = Instant::now();
-    let search = ap::SearchSlotsRequest { intervention: Some(intervention()), max_slots: 100, ..Default::default() };
+    let search =
+        ap::SearchSlotsRequest { intervention: Some(intervention()), max_slots: 100, ..Default::default() };
     let slots = alpha.appointments().search_slots(search).await?.into_inner().slots;
     let other = slots.last().ok_or("no other slot has room")?;
     let mut request = ap::RescheduleAppointmentRequest {
@@ -210,7 +234,12 @@ async fn change(alpha: &Client, held: ap::Appointment, show: &Show) -> Outcome<a
         slot_id: other.slot_id.clone(),
     };
     let moved = alpha.appointments().reschedule_appointment(request.clone()).await?.into_inner();
-    show.answered("AppointmentService/RescheduleAppointment", ALPHA, started.elapsed(), &appointment(&moved.appointment));
+    show.answered(
+        "AppointmentService/RescheduleAppointment",
+        ALPHA,
+        started.elapsed(),
+        &appointment(&moved.appointment),
+    );
 
     request.request_id = new_request_id();
     let stale = alpha.appointments().reschedule_appointment(request).await;
@@ -228,7 +257,8 @@ async fn foreign(beta: &Client, moved: &ap::Appointment, show: &Show) -> Outcome
 async fn zone_bookings(workforce: &Client, moved: &ap::Appointment, show: &Show) -> Outcome<()> {
     let started = Instant::now();
     let day = moved.slot.clone().unwrap_or_default().day;
-    let request = fu::ListZoneBookingsRequest { zone_code: "ZMLV".into(), day: day.clone(), ..Default::default() };
+    let request =
+        fu::ListZoneBookingsRequest { zone_code: "ZMLV".into(), day: day.clone(), ..Default::default() };
     let answer = workforce.fulfilment().list_zone_bookings(request).await?.into_inner();
     let mut lines = vec![format!("{day}:")];
     lines.extend(answer.bookings.iter().map(|b| format!("{} of operator {}", b.reference, b.operator_siren)));
@@ -238,20 +268,33 @@ async fn zone_bookings(workforce: &Client, moved: &ap::Appointment, show: &Show)
 
 async fn cancel(alpha: &Client, moved: ap::Appointment, show: &Show) -> Outcome<()> {
     let started = Instant::now();
-    let request =
-        ap::CancelAppointmentRequest { request_id: new_request_id(), reference: moved.reference, etag: moved.etag };
+    let request = ap::CancelAppointmentRequest {
+        request_id: new_request_id(),
+        reference: moved.reference,
+        etag: moved.etag,
+    };
     let answer = alpha.appointments().cancel_appointment(request).await?.into_inner();
-    show.answered("AppointmentService/CancelAppointment", ALPHA, started.elapsed(), &appointment(&answer.appointment));
+    show.answered(
+        "AppointmentService/CancelAppointment",
+        ALPHA,
+        started.elapsed(),
+        &appointment(&answer.appointment),
+    );
     Ok(())
 }
 
 async fn lapse(alpha: &Client, show: &Show) -> Outcome<()> {
-    let search = ap::SearchSlotsRequest { intervention: Some(intervention()), max_slots: 1, ..Default::default() };
+    let search =
+        ap::SearchSlotsRequest { intervention: Some(intervention()), max_slots: 1, ..Default::default() };
     let slots = alpha.appointments().search_slots(search).await?.into_inner().slots;
     let slot_id = slots.first().map(|s| s.slot_id.clone()).ok_or("no slot has room")?;
-    let request =
-        ap::HoldAppointmentRequest { request_id: new_request_id(), intervention: Some(intervention()), slot_id };
-    let held = alpha.appointments().hold_appointment(request).await?.into_inner().appointment.unwrap_or_default();
+    let request = ap::HoldAppointmentRequest {
+        request_id: new_request_id(),
+        intervention: Some(intervention()),
+        slot_id,
+    };
+    let held =
+        alpha.appointments().hold_appointment(request).await?.into_inner().appointment.unwrap_or_default();
 
     let started = Instant::now();
     let half_an_hour = prost_types::Duration { seconds: 1_860, nanos: 0 };
@@ -265,9 +308,13 @@ async fn lapse(alpha: &Client, show: &Show) -> Outcome<()> {
     show.answered("SandboxService/AdvanceClock", ALPHA, started.elapsed(), &lines);
 
     let request = ap::GetAppointmentRequest { reference: held.reference };
-    let read = alpha.appointments().get_appointment(request).await?.into_inner().appointment.unwrap_or_default();
-    let request =
-        ap::CancelAppointmentRequest { request_id: new_request_id(), reference: read.reference, etag: read.etag };
+    let read =
+        alpha.appointments().get_appointment(request).await?.into_inner().appointment.unwrap_or_default();
+    let request = ap::CancelAppointmentRequest {
+        request_id: new_request_id(),
+        reference: read.reference,
+        etag: read.etag,
+    };
     let refused = alpha.appointments().cancel_appointment(request).await;
     show.refused("AppointmentService/CancelAppointment", ALPHA, &refusal(refused, "FRDV03")?);
 

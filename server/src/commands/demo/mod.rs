@@ -12,7 +12,9 @@ use super::serve;
 
 /// Make a demo under a folder, run the calls, then keep serving.
 #[derive(Debug, Parser)]
-#[command(after_help = "Examples:\n  eservices-server demo\n  eservices-server demo --once\n  eservices-server demo --dir /tmp/demo --port 6000")]
+#[command(
+    after_help = "Examples:\n  eservices-server demo\n  eservices-server demo --once\n  eservices-server demo --dir /tmp/demo --port 6000"
+)]
 pub struct Args {
     /// End after the calls, with a summary; exit code 0 if all went as shown.
     #[arg(long)]
@@ -47,7 +49,7 @@ pub async fn run(args: Args) -> Result<(), Box<dyn Error>> {
         }
     }
     if !args.once {
-        show.from_outside(&args.dir, node.server.address.port(), &node.local.to_string());
+        show.how_to_call(&args.dir, node.server.address.port(), &node.local.to_string());
         serve::told_to_stop().await?;
     }
     node.stop().await;

@@ -32,7 +32,11 @@ impl Show {
     /// A call that was answered.
     pub fn answered(&self, method: &str, who: &str, took: Duration, lines: &[String]) {
         *self.answered.borrow_mut().entry(method.to_owned()).or_default() += 1;
-        self.line(&format!("\n{} {method}  ({who}, {:.1} ms)", self.paint("32", "OK     "), took.as_secs_f64() * 1e3));
+        self.line(&format!(
+            "\n{} {method}  ({who}, {:.1} ms)",
+            self.paint("32", "OK     "),
+            took.as_secs_f64() * 1e3
+        ));
         for line in lines {
             self.line(&format!("        {line}"));
         }
@@ -57,17 +61,23 @@ impl Show {
         let calls: u32 = answered.values().sum();
         self.title(
             "Done",
-            &format!("{calls} calls to {} methods, {} of them refused on purpose", answered.len(), self.refused.borrow()),
+            &format!(
+                "{calls} calls to {} methods, {} of them refused on purpose",
+                answered.len(),
+                self.refused.borrow()
+            ),
         );
     }
 
     /// How to call the server from outside.
-    pub fn from_outside(&self, dir: &Path, port: u16, local: &str) {
+    pub fn how_to_call(&self, dir: &Path, port: u16, local: &str) {
         let dir = dir.display();
         self.title("Still serving; call it from outside:", "");
         for line in [
             "cargo run -p eservices-client --example journey".to_owned(),
-            format!("grpcurl -cacert {dir}/root.pem -cert {dir}/operator-alpha.pem -key {dir}/operator-alpha.key \\"),
+            format!(
+                "grpcurl -cacert {dir}/root.pem -cert {dir}/operator-alpha.pem -key {dir}/operator-alpha.key \\"
+            ),
             format!("    localhost:{port} eservices.identity.v1.IdentityService/WhoAmI"),
             format!("curl http://{local}/readyz"),
             "docs/clients/ has a page each for Python, Go, Java and Node.".to_owned(),

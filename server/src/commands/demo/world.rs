@@ -21,7 +21,10 @@ use crate::platform::{
 
 /// The reference data that goes with the binary.
 const REFERENCE: [(&str, &[u8]); 3] = [
-    ("DEMO_77_ESVC_PM_IPEZMD_V30_20261101.csv", include_bytes!("../../../demo-data/DEMO_77_ESVC_PM_IPEZMD_V30_20261101.csv")),
+    (
+        "DEMO_77_ESVC_PM_IPEZMD_V30_20261101.csv",
+        include_bytes!("../../../demo-data/DEMO_77_ESVC_PM_IPEZMD_V30_20261101.csv"),
+    ),
     ("structure.csv", include_bytes!("../../../demo-data/structure.csv")),
     ("lignes.csv", include_bytes!("../../../demo-data/lignes.csv")),
 ];
@@ -92,11 +95,26 @@ impl World {
             let (_, code, name, quadrigram, names) = CAST[*number];
             let (display_name, quota_tier) = (name.to_owned(), "standard".to_owned());
             if registration.holder.kind() == "operator" {
-                let brand = Brand { name: name.to_owned(), phone: "01 99 00 00 00".to_owned(), sender: String::new() };
-                let new = NewOperator { siren: code.to_owned(), display_name, quadrigram: quadrigram.to_owned(), brand, quota_tier };
+                let brand = Brand {
+                    name: name.to_owned(),
+                    phone: "01 99 00 00 00".to_owned(),
+                    sender: String::new(),
+                };
+                let new = NewOperator {
+                    siren: code.to_owned(),
+                    display_name,
+                    quadrigram: quadrigram.to_owned(),
+                    brand,
+                    quota_tier,
+                };
                 registry::create_operator(db, by(), &new).await?;
             } else {
-                registry::create_system(db, by(), &NewSystem { code: code.to_owned(), display_name, quota_tier }).await?;
+                registry::create_system(
+                    db,
+                    by(),
+                    &NewSystem { code: code.to_owned(), display_name, quota_tier },
+                )
+                .await?;
             }
             let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
             registry::grant(db, by(), &registration.holder, &names, catalogue).await?;
@@ -137,7 +155,13 @@ fn root(dir: &Path, now: Timestamp) -> Result<Authority, Box<dyn Error>> {
     Ok(root)
 }
 
-fn authority(dir: &Path, file: &str, name: &str, root: &Authority, now: Timestamp) -> Result<Authority, Box<dyn Error>> {
+fn authority(
+    dir: &Path,
+    file: &str,
+    name: &str,
+    root: &Authority,
+    now: Timestamp,
+) -> Result<Authority, Box<dyn Error>> {
     if let Some(kept) = kept_authority(dir, file, now)? {
         return Ok(kept);
     }
@@ -159,12 +183,21 @@ fn kept_authority(dir: &Path, file: &str, now: Timestamp) -> Result<Option<Autho
 }
 
 /// A certificate of an earlier run if it is still good, a new one otherwise.
-fn leaf(dir: &Path, file: &str, authority: &Authority, profile: &Profile, now: Timestamp) -> Result<(Peer, String), Box<dyn Error>> {
+fn leaf(
+    dir: &Path,
+    file: &str,
+    authority: &Authority,
+    profile: &Profile,
+    now: Timestamp,
+) -> Result<(Peer, String), Box<dyn Error>> {
     let (pem, key) = (dir.join(format!("{file}.pem")), dir.join(format!("{file}.key")));
     if pem.is_file() && key.is_file() {
         let chain = fs::read_to_string(&pem)?;
         let kept = peer(&chain)?;
-        if kept.not_after > now + LEFT && kept.issuer_hash == authority.name_hash() && chain.contains(authority.certificate_pem().trim()) {
+        if kept.not_after > now + LEFT
+            && kept.issuer_hash == authority.name_hash()
+            && chain.contains(authority.certificate_pem().trim())
+        {
             return Ok((kept, chain));
         }
     }
@@ -175,7 +208,8 @@ fn leaf(dir: &Path, file: &str, authority: &Authority, profile: &Profile, now: T
 
 fn peer(chain_pem: &str) -> Result<Peer, Box<dyn Error>> {
     use rustls::pki_types::{CertificateDer, pem::PemObject as _};
-    let der = CertificateDer::from_pem_slice(chain_pem.as_bytes()).map_err(|e| format!("not a PEM certificate: {e}"))?;
+    let der = CertificateDer::from_pem_slice(chain_pem.as_bytes())
+        .map_err(|e| format!("not a PEM certificate: {e}"))?;
     Ok(Peer::parse(&der)?)
 }
 
@@ -192,7 +226,9 @@ fn write_pair(dir: &Path, file: &str, pem: &str, key: &str) -> std::io::Result<(
 fn configuration(dir: &Path, port: u16, local_port: u16) -> Result<Config, Box<dyn Error>> {
     let path = dir.join("demo.toml");
     let key = match fs::read_to_string(&path).ok().and_then(|t| t.parse::<toml::Table>().ok()) {
-        Some(old) => old.get("tokens").and_then(|t| t.get("current")).and_then(|k| k.as_str()).map(str::to_owned),
+        Some(old) => {
+            old.get("tokens").and_then(|t| t.get("current")).and_then(|k| k.as_str()).map(str::to_owned)
+        }
         None => None,
     };
     let mut config = Config::default();

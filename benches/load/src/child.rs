@@ -1,0 +1,97 @@
+//! The three servers. Each says its port on standard output and ends with its parent: when standard input ends.
+
+use std::{
+    convert::Infallible, error::Error, io::Read as _, net::Ipv4Addr, path::Path, sync::Arc, time::Duration,
+};
+
+use eservices_server::{
+    commands::serve,
+    platform::{telemetry, tls::Tls},
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tonic::{
+    body::Body,
+    codegen::Service as _,
+    service::Routes,
+    transport::{Certificate, Identity, Server, ServerTlsConfig, server::TcpIncoming},
+};
+
+use crate::{echo::Echo, world};
+
+/// The whole server: what `eservices-server serve` does, on a free port.
+pub async fn eligibility(folder: &Path) -> Result<(), Box<dyn Error>> {
+    let config = world::config(folder)?;
+    telemetry::start_logs(&config.log);
+    let node = serve::launch(config).await?;
+    ready(node.server.address.port());
+    std::future::pending().await
+}
+
+/// An echo on the accept loop of `platform::connection`: its TLS, its HTTP/2 settings, and nothing else of it.
+pub async fn echo_own(folder: &Path) -> Result<(), Box<dyn Error>> {
+    let config = world::config(folder)?;
+    let tls = Arc::new(Tls::load(&config.tls)?);
+    let routes = Routes::new(Echo::load(folder)?).prepare();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    ready(listener.local_addr()?.port());
+    loop {
+        let (stream, _) = listener.accept().await?;
+        let (tls, routes) = (Arc::clone(&tls), routes.clone());
+        let streams = config.limits.streams_per_connection;
+        tokio::spawn(async move {
+            if let Err(error) = speak(stream, &tls, routes, streams).await {
+                eprintln!("connection ended: {error}");
+            }
+        });
+    }
+}
+
+async fn speak(
+    stream: TcpStream,
+    tls: &Tls,
+    routes: Routes,
+    streams: u32,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    stream.set_nodelay(true)?;
+    let stream = tls.acceptor().accept(stream).await?;
+    let service = hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
+        let mut routes = routes.clone();
+        async move {
+            let answered = routes.call(request.map(Body::new)).await;
+            Ok::<_, Infallible>(answered.unwrap_or_else(|never| match never {}))
+        }
+    });
+    let mut http = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+    http.timer(TokioTimer::new())
+        .max_concurrent_streams(streams)
+        .max_local_error_reset_streams(Some(256))
+        .max_pending_accept_reset_streams(20)
+        .max_header_list_size(16 * 1024)
+        .keep_alive_interval(Some(Duration::from_secs(60)))
+        .keep_alive_timeout(Duration::from_secs(20));
+    Ok(http.serve_connection(TokioIo::new(stream), service).await?)
+}
+
+/// An echo on tonic's own server with its defaults.
+pub async fn echo_tonic(folder: &Path) -> Result<(), Box<dyn Error>> {
+    let read = |name: &str| std::fs::read(folder.join(name));
+    let tls = ServerTlsConfig::new()
+        .identity(Identity::from_pem(read("server.pem")?, read("server.key")?))
+        .client_ca_root(Certificate::from_pem(read("root.pem")?));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    ready(listener.local_addr()?.port());
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let server = Server::builder().tls_config(tls)?.add_service(Echo::load(folder)?);
+    Ok(server.serve_with_incoming(incoming).await?)
+}
+
+/// Says the port; from now on the end of standard input is the end.
+fn ready(port: u16) {
+    println!("{port}");
+    std::thread::spawn(|| {
+        let mut rest = Vec::new();
+        drop(std::io::stdin().read_to_end(&mut rest));
+        std::process::exit(0);
+    });
+}

@@ -1,0 +1,143 @@
+//! What a call costs the server: eligibility through the whole stack against bare echoes of the same answer.
+//!
+//! Each server is a process of its own, so that the kernel counts its CPU time apart from the client's. Everything
+//! stays on 127.0.0.1, in a temporary folder, and ends after the time that was asked for.
+
+mod child;
+mod compare;
+mod echo;
+mod launch;
+mod load;
+mod process;
+mod report;
+mod world;
+
+use std::{
+    error::Error,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::{Args, Parser, Subcommand};
+
+/// Measure CPU per request, throughput and latency; start time, idle memory and size of the server.
+#[derive(Debug, Parser)]
+#[command(name = "eservices-load", version, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Eligibility through the whole stack, an echo on our own loop and an echo on tonic's default, in turns.
+    Compare(Compare),
+    /// Start time, idle memory and size of the server's binary, alone.
+    Launch(Launch),
+    /// The whole server, as `eservices-server serve` runs it.
+    #[command(hide = true)]
+    ChildEligibility(Child),
+    /// An echo on our own accept loop, TLS and HTTP/2 settings, without the pipeline.
+    #[command(hide = true)]
+    ChildEchoOwn(Child),
+    /// An echo on tonic's default server.
+    #[command(hide = true)]
+    ChildEchoTonic(Child),
+}
+
+/// How to measure.
+#[derive(Debug, Args)]
+struct Compare {
+    /// Seconds of one measurement.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=60))]
+    seconds: u64,
+    /// Rounds; figures are medians over them.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=50))]
+    rounds: u64,
+    /// Connections.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=64))]
+    connections: u64,
+    /// Calls at once on each connection.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=100))]
+    streams: u64,
+    /// JSON, for machines.
+    #[arg(long)]
+    json: bool,
+    /// The server's release binary [default: `eservices-server` beside this one; without one nothing is launched].
+    #[arg(long)]
+    server: Option<PathBuf>,
+}
+
+/// What to start.
+#[derive(Debug, Args)]
+struct Launch {
+    /// Starts; figures are medians over them.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=50))]
+    rounds: u64,
+    /// JSON, for machines.
+    #[arg(long)]
+    json: bool,
+    /// The server's release binary [default: `eservices-server` beside this one].
+    #[arg(long)]
+    server: Option<PathBuf>,
+}
+
+/// What a child process serves from.
+#[derive(Debug, Args)]
+struct Child {
+    /// Folder with certificates, configuration and answers.
+    #[arg(long)]
+    folder: PathBuf,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Cli::parse().command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<(), Box<dyn Error>> {
+    match command {
+        Command::Compare(args) => compare(args).await,
+        Command::Launch(args) => {
+            let server = args.server.map_or_else(beside, Ok)?;
+            let launched = launch::measure(&server, args.rounds).await?;
+            report::print(&report::Report { launch: Some(launched), ..report::Report::here() }, args.json)
+        }
+        Command::ChildEligibility(args) => child::eligibility(&args.folder).await,
+        Command::ChildEchoOwn(args) => child::echo_own(&args.folder).await,
+        Command::ChildEchoTonic(args) => child::echo_tonic(&args.folder).await,
+    }
+}
+
+async fn compare(args: Compare) -> Result<(), Box<dyn Error>> {
+    let server = match args.server {
+        Some(named) => Some(named),
+        None => Some(beside()?).filter(|path| path.is_file()),
+    };
+    let launch = match &server {
+        Some(path) => Some(launch::measure(path, 5).await?),
+        None => None,
+    };
+    let plan = compare::Plan {
+        window: Duration::from_secs(args.seconds),
+        rounds: args.rounds,
+        connections: args.connections,
+        streams: args.streams,
+    };
+    let mut report = compare::measure(&plan).await?;
+    report.launch = launch;
+    report::print(&report, args.json)
+}
+
+/// The server's binary in the folder of this one.
+fn beside() -> Result<PathBuf, Box<dyn Error>> {
+    let own = std::env::current_exe()?;
+    Ok(own.parent().unwrap_or(Path::new(".")).join("eservices-server"))
+}
