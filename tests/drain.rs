@@ -72,12 +72,12 @@ struct Told {
 }
 
 /// Holds and reads in turn until the server is gone, and once more then.
-async fn caller(client: Client, under_way: mpsc::Sender<()>, gone: CancellationToken) -> Told {
+async fn caller(client: Client, slot: String, under_way: mpsc::Sender<()>, gone: CancellationToken) -> Told {
     let mut told = Told::default();
     for n in 0_u64.. {
         let last = gone.is_cancelled();
         let answer = if n % 2 == 0 {
-            let held = client.appointments().hold_appointment(hold_request(&slot_id(8, "08:00"))).await;
+            let held = client.appointments().hold_appointment(hold_request(&slot)).await;
             held.map(|a| told.references.push(a.into_inner().appointment.unwrap().reference))
         } else {
             client.identity().who_am_i(WhoAmIRequest {}).await.map(drop)
@@ -108,19 +108,19 @@ async fn reopened(world: &World) -> Db {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_call_that_was_let_in_is_answered_and_later_ones_are_unavailable() {
     let mut world = World::start().await;
-    world.capacity(100_000).await;
+    world.capacity(1_000).await;
     let (ready, mut under_way) = mpsc::channel(8);
     let gone = CancellationToken::new();
     let (mut callers, mut streams) = (JoinSet::new(), JoinSet::new());
     let before = entered(&world);
-    for siren in &SIRENS[..4] {
+    for (siren, day) in SIRENS.iter().zip([8, 9, 10, 13]) {
         let identity = world.operator(siren, &[RIGHT]).await;
-        for _ in 0..2 {
+        for half_day in ["08:00", "13:00"] {
             // Each on a connection of its own; a stream shares one of them.
             let client = world.client(&identity).await;
             let mut stream = watch(&client).await;
             streams.spawn(async move { (stream.message().await.unwrap_err(), Instant::now()) });
-            callers.spawn(caller(client, ready.clone(), gone.clone()));
+            callers.spawn(caller(client, slot_id(day, half_day), ready.clone(), gone.clone()));
         }
     }
     for _ in 0..8 {
@@ -153,6 +153,12 @@ async fn every_call_that_was_let_in_is_answered_and_later_ones_are_unavailable()
     db.close().await;
 }
 
+/// Whether a call was held back because the server had said farewell: GOAWAY with NO_ERROR, never for a call that the
+/// server has taken.
+fn after_farewell(error: &hyper::Error) -> bool {
+    format!("{error:?}").contains("GoAway(b\"\", NO_ERROR, Remote)")
+}
+
 /// Calls that leave at the very moment of the stop: whatever was sent is answered, with an answer or with SHUTTING_DOWN.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_that_cross_the_farewell_are_answered() {
@@ -176,8 +182,10 @@ async fn calls_that_cross_the_farewell_are_answered() {
                         };
                         let response = match sent {
                             Ok(response) => response,
-                            // It never left: the connection is closed to new calls, and a client opens another one.
-                            Err(error) if error.is_canceled() => return (answered, told),
+                            // It never left: the connection takes no new calls, and a client opens another one.
+                            Err(error) if error.is_canceled() || after_farewell(&error) => {
+                                return (answered, told);
+                            }
                             Err(error) => panic!("a call that was sent has no answer: {error:?}"),
                         };
                         let (head, body) = response.into_parts();
@@ -302,7 +310,7 @@ async fn reconnecting(
     n: usize,
     seen: mpsc::UnboundedSender<(usize, Vec<u8>)>,
 ) {
-    let version = if n % 2 == 0 { &TLS13 } else { &TLS12 };
+    let version = if n.is_multiple_of(2) { &TLS13 } else { &TLS12 };
     loop {
         let mut raw = Raw::open(address, &root, Some(&identity), &[version]).await.unwrap();
         for _ in 0..10 {
@@ -393,7 +401,7 @@ async fn certificate_files_are_replaced_while_clients_reconnect() {
         .map(|name| (name, std::fs::read_to_string(world.dir.path().join(name)).unwrap()));
     for (name, text) in &good {
         let other_key = world.pki.server().key_pem.unwrap();
-        let cut = &text[..text.len() / 2];
+        let cut = &text[..text.len() - 40];
         let broken = ["", "nothing of that kind", cut, if *name == "server.key" { &other_key } else { "" }];
         for broken in broken {
             replace(world.dir.path(), name, broken);

@@ -30,7 +30,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use tonic::{Code, Status, Streaming};
+use tonic::{Code, Request, Status, Streaming};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_client::HealthClient};
 
 use crate::harness::{
@@ -74,7 +74,10 @@ async fn open(world: &World, identity: &Identity) -> Raw {
 /// A health watch that has said its first word.
 async fn watch(world: &World, identity: &Identity) -> Streaming<HealthCheckResponse> {
     let mut health = HealthClient::new(world.client(identity).await.transport());
-    let mut stream = health.watch(HealthCheckRequest::default()).await.unwrap().into_inner();
+    let mut request = Request::new(HealthCheckRequest::default());
+    // The client's own deadline is 30 s.
+    request.set_timeout(Duration::from_secs(3_600));
+    let mut stream = health.watch(request).await.unwrap().into_inner();
     stream.message().await.unwrap().unwrap();
     stream
 }
@@ -158,7 +161,7 @@ impl Bystander {
         Self { idle: open(world, identity).await, stream: watch(world, identity).await, calling, enough }
     }
 
-    async fn is_well(mut self) {
+    async fn stays_well(mut self) {
         assert_eq!(self.idle.call(WHO_AM_I, b"").await.unwrap().status().code(), Code::Ok);
         tokio::select! {
             biased;
@@ -196,7 +199,7 @@ async fn revocation_ends_connections_calls_and_streams_of_that_certificate_alone
         streams.push(took.2);
         assert_eq!(other.call(WHO_AM_I, b"").await.unwrap().status().code(), Code::Ok);
     }
-    bystander.is_well().await;
+    bystander.stays_well().await;
     figures("idle connection closed", idles);
     figures("calls refused and connection closed", loops);
     figures("stream ended", streams);
@@ -245,7 +248,7 @@ async fn a_subscription_that_is_withdrawn_closes_and_opens_again_on_one_connecti
     let opened = timeout(PROMISE, until_code(&mut raw, BOOKING_FORM, Code::Ok));
     opened.await.expect("the subscription stays closed");
     println!("granted again: {:.2?}", start.elapsed());
-    bystander.is_well().await;
+    bystander.stays_well().await;
 }
 
 /// Calls until the answer has this code.
@@ -271,7 +274,7 @@ async fn a_suspended_operator_is_told_so_and_comes_back_on_one_connection() {
     registry::set_status(db, world.by(&id), &operator(0), Standing::Active).await.unwrap();
     let opened = timeout(PROMISE, until_code(&mut raw, WHO_AM_I, Code::Ok));
     opened.await.expect("the operator stays suspended");
-    bystander.is_well().await;
+    bystander.stays_well().await;
 }
 
 /// A certificate of the first operator that ends so many seconds from now.

@@ -3,6 +3,8 @@
 //! `ESERVICES_KILLS` sets how often (3 unless set, 20 by hand), `ESERVICES_KILL_SEED` repeats the dice of a run (the
 //! interleaving of processes stays its own). On SQLite, and on PostgreSQL where `ESERVICES_TEST_DATABASE` names a server.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod clients;
 mod history;
 mod process;
@@ -63,7 +65,12 @@ async fn run(world: World, engine: &str) {
     let violations = history::check(&history, &tables);
     println!("{engine}: {} in {:.1?}", summary(&history, &tables), begin.elapsed());
     report(&violations);
-    assert!(violations.is_empty(), "{} promises broken (seed {seed})\n{}", violations.len(), process.last_words());
+    assert!(
+        violations.is_empty(),
+        "{} promises broken (seed {seed})\n{}",
+        violations.len(),
+        process.last_words()
+    );
 }
 
 fn summary(history: &[Operation], tables: &Tables) -> String {

@@ -118,8 +118,6 @@ pub struct Limits {
     pub max_connections: usize,
     /// A TLS handshake that takes longer is ended, seconds.
     pub handshake_timeout_seconds: u64,
-    /// A request body that stops coming for longer is ended, seconds.
-    pub body_timeout_seconds: u64,
     /// Streams at once on one connection.
     pub streams_per_connection: u32,
 }
@@ -231,7 +229,6 @@ impl Default for Config {
                 max_deadline_seconds: 30,
                 max_connections: 10_000,
                 handshake_timeout_seconds: 5,
-                body_timeout_seconds: 30,
                 streams_per_connection: 100,
             },
             quota: BTreeMap::from([(

@@ -23,7 +23,7 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Platform, identity::Peer, pipeline::Pipeline, pki, tls::Tls};
+use super::{Platform, identity::Peer, linger::Lingering, pipeline::Pipeline, pki, tls::Tls};
 
 /// What a slow peer gets to read its last answers after its connection was told to end.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -206,7 +206,8 @@ async fn speak(
         .max_header_list_size(16 * 1024)
         .keep_alive_interval(Some(Duration::from_secs(60)))
         .keep_alive_timeout(Duration::from_secs(20));
-    let mut session = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
+    let mut session =
+        std::pin::pin!(http.serve_connection(TokioIo::new(Lingering::new(stream, FAREWELL)), service));
     let outcome = tokio::select! {
         outcome = session.as_mut() => outcome,
         () = platform.draining.cancelled() => {

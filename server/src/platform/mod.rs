@@ -12,6 +12,7 @@ pub mod form;
 pub mod housekeeping;
 pub mod identity;
 pub mod ids;
+pub mod linger;
 pub mod mapper;
 pub mod page;
 pub mod pipeline;

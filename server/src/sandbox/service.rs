@@ -139,7 +139,9 @@ async fn change_course(
     state: &'static str,
 ) -> Result<i64, Error> {
     let known = work.course;
-    let course = Course { base: base.as_microsecond(), anchor: work.machine_now().as_microsecond(), speed };
+    // Nodes take over a course by its anchor: the later one wins, also where this node's machine clock is behind.
+    let anchor = work.machine_now().as_microsecond().max(known.anchor + 1);
+    let course = Course { base: base.as_microsecond(), anchor, speed };
     if !unit_of_work::set_course(&mut work.conn(), known, course).await? {
         return Err(Error::overtaken());
     }

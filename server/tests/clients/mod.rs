@@ -9,10 +9,7 @@ use std::{
     time::Duration,
 };
 
-use eservices::{
-    appointments::v1 as ap,
-    common::v1::AppointmentType,
-};
+use eservices::{appointments::v1 as ap, common::v1::AppointmentType};
 use eservices_client::{Client, Code, Error, Status, new_request_id};
 use prost::Message as _;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
@@ -36,7 +33,11 @@ pub struct Shared {
 
 impl Default for Shared {
     fn default() -> Self {
-        Self { answers: watch::Sender::new(0), lapses: watch::Sender::new(0), stopping: AtomicBool::new(false) }
+        Self {
+            answers: watch::Sender::new(0),
+            lapses: watch::Sender::new(0),
+            stopping: AtomicBool::new(false),
+        }
     }
 }
 
@@ -138,7 +139,11 @@ impl Worker {
         let slot_id = SLOTS[self.dice.random_range(0..SLOTS.len())].to_owned();
         let request_id = new_request_id();
         if self.alive.is_empty() || (self.alive.len() < 4 && self.dice.random_ratio(1, 2)) {
-            return Intent::Hold(ap::HoldAppointmentRequest { request_id, intervention: Some(intervention()), slot_id });
+            return Intent::Hold(ap::HoldAppointmentRequest {
+                request_id,
+                intervention: Some(intervention()),
+                slot_id,
+            });
         }
         let (reference, etag) = self.alive[self.dice.random_range(0..self.alive.len())].clone();
         if self.dice.random_ratio(1, 2) {
@@ -151,7 +156,8 @@ impl Worker {
     /// Sends until it is known what became of it.
     async fn pursue(&mut self, intent: Intent) {
         let (method, request_id) = intent.name();
-        let mut operation = Operation { party_id: self.party_id.clone(), method, request_id, attempts: Vec::new() };
+        let mut operation =
+            Operation { party_id: self.party_id.clone(), method, request_id, attempts: Vec::new() };
         self.send(&intent, &mut operation).await;
         self.learn(&intent, operation.attempts.last());
         self.done.push((intent, operation));
@@ -197,11 +203,15 @@ impl Worker {
 impl Intent {
     fn name(&self) -> (&'static str, String) {
         match self {
-            Self::Hold(r) => ("/eservices.appointments.v1.AppointmentService/HoldAppointment", r.request_id.clone()),
+            Self::Hold(r) => {
+                ("/eservices.appointments.v1.AppointmentService/HoldAppointment", r.request_id.clone())
+            }
             Self::Move(r) => {
                 ("/eservices.appointments.v1.AppointmentService/RescheduleAppointment", r.request_id.clone())
             }
-            Self::Cancel(r) => ("/eservices.appointments.v1.AppointmentService/CancelAppointment", r.request_id.clone()),
+            Self::Cancel(r) => {
+                ("/eservices.appointments.v1.AppointmentService/CancelAppointment", r.request_id.clone())
+            }
         }
     }
 
@@ -216,9 +226,15 @@ impl Intent {
     async fn send(&self, client: &Client) -> Outcome {
         let mut service = client.appointments();
         let answered = match self.clone() {
-            Self::Hold(r) => service.hold_appointment(r).await.map(|a| read(&a.get_ref().appointment, a.get_ref())),
-            Self::Move(r) => service.reschedule_appointment(r).await.map(|a| read(&a.get_ref().appointment, a.get_ref())),
-            Self::Cancel(r) => service.cancel_appointment(r).await.map(|a| read(&a.get_ref().appointment, a.get_ref())),
+            Self::Hold(r) => {
+                service.hold_appointment(r).await.map(|a| read(&a.get_ref().appointment, a.get_ref()))
+            }
+            Self::Move(r) => {
+                service.reschedule_appointment(r).await.map(|a| read(&a.get_ref().appointment, a.get_ref()))
+            }
+            Self::Cancel(r) => {
+                service.cancel_appointment(r).await.map(|a| read(&a.get_ref().appointment, a.get_ref()))
+            }
         };
         answered.map_or_else(refused, Outcome::Acknowledged)
     }

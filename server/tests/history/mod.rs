@@ -83,8 +83,16 @@ const SERVER: (&str, &str) = ("s-eservices", "appointments.lapse");
 /// The event that each method announces, and the state in it.
 const ANNOUNCED: [(&str, &str, &str); 3] = [
     ("/eservices.appointments.v1.AppointmentService/HoldAppointment", "appointments.held", "held"),
-    ("/eservices.appointments.v1.AppointmentService/RescheduleAppointment", "appointments.rescheduled", "held"),
-    ("/eservices.appointments.v1.AppointmentService/CancelAppointment", "appointments.cancelled", "cancelled"),
+    (
+        "/eservices.appointments.v1.AppointmentService/RescheduleAppointment",
+        "appointments.rescheduled",
+        "held",
+    ),
+    (
+        "/eservices.appointments.v1.AppointmentService/CancelAppointment",
+        "appointments.cancelled",
+        "cancelled",
+    ),
 ];
 
 /// Every promise that is broken.
@@ -135,7 +143,9 @@ impl Findings<'_> {
         let Some(answer) = first else {
             if matches!(operation.attempts.last(), Some(Outcome::Refused(_))) {
                 let effects = rows.len() + self.tables.audit.iter().filter(|l| l.request_id == *id).count();
-                self.expect(effects == 0, Rule::RefusedIsAbsent, || format!("{id}: refused, and {effects} rows are there"));
+                self.expect(effects == 0, Rule::RefusedIsAbsent, || {
+                    format!("{id}: refused, and {effects} rows are there")
+                });
             }
             return;
         };
@@ -146,7 +156,9 @@ impl Findings<'_> {
             format!("{id}: acknowledged as {answer:?}, and {} replay rows are there", rows.len())
         });
         for row in rows {
-            self.expect(row.response == answer.bytes, Rule::ReplaysEqual, || format!("{id}: its replay row holds another answer"));
+            self.expect(row.response == answer.bytes, Rule::ReplaysEqual, || {
+                format!("{id}: its replay row holds another answer")
+            });
         }
         self.announced(operation, answer);
     }
@@ -156,18 +168,27 @@ impl Findings<'_> {
         let id = &operation.request_id;
         let resource = format!("appointments/{}", answer.reference);
         let lines = self.tables.audit.iter().filter(|l| l.request_id == *id && l.method == operation.method);
-        let lines = lines.filter(|l| l.party_id == operation.party_id && l.actor == operation.party_id && l.resource == resource);
+        let lines = lines.filter(|l| {
+            l.party_id == operation.party_id && l.actor == operation.party_id && l.resource == resource
+        });
         let lines = lines.count();
-        self.expect(lines == 1, Rule::AcknowledgedIsThere, || format!("{id}: {lines} audit lines of {resource}"));
+        self.expect(lines == 1, Rule::AcknowledgedIsThere, || {
+            format!("{id}: {lines} audit lines of {resource}")
+        });
         let at = |e: &&EventRow| e.party_id == operation.party_id && e.revision == answer.revision;
         let events: Vec<&EventRow> = self.tables.events.iter().filter(at).collect();
         self.expect(events.len() == 1, Rule::AcknowledgedIsThere, || {
             format!("{id}: {} events at its revision {}", events.len(), answer.revision)
         });
         for event in events {
-            let kind = ANNOUNCED.iter().find(|(method, ..)| *method == operation.method).map(|(_, kind, _)| *kind);
-            let same = event.resource == resource && event.state == answer.state && Some(event.kind.as_str()) == kind;
-            self.expect(same, Rule::AnswerIsEvent, || format!("{id}: answered {answer:?}, announced {event:?}"));
+            let kind =
+                ANNOUNCED.iter().find(|(method, ..)| *method == operation.method).map(|(_, kind, _)| *kind);
+            let same = event.resource == resource
+                && event.state == answer.state
+                && Some(event.kind.as_str()) == kind;
+            self.expect(same, Rule::AnswerIsEvent, || {
+                format!("{id}: answered {answer:?}, announced {event:?}")
+            });
         }
     }
 
@@ -176,7 +197,8 @@ impl Findings<'_> {
         let intents: BTreeSet<(&str, &str, &str)> =
             history.iter().map(|o| (o.party_id.as_str(), o.method, o.request_id.as_str())).collect();
         for row in self.tables.requests.iter().filter(|r| r.party_id.starts_with("o-")) {
-            let known = intents.contains(&(row.party_id.as_str(), row.method.as_str(), row.request_id.as_str()));
+            let known =
+                intents.contains(&(row.party_id.as_str(), row.method.as_str(), row.request_id.as_str()));
             self.expect(known, Rule::WholeOrAbsent, || format!("{}: nobody sent it", row.request_id));
         }
     }
@@ -197,10 +219,14 @@ impl Findings<'_> {
         for row in &tables.requests {
             let written = lines.remove(&key(&row.party_id, &row.method, &row.request_id)).unwrap_or_default();
             let whole = written.len() == 1 && written[0].resource == row.resource;
-            self.expect(whole, Rule::WholeOrAbsent, || format!("{}: audit lines {written:?}", row.request_id));
+            self.expect(whole, Rule::WholeOrAbsent, || {
+                format!("{}: audit lines {written:?}", row.request_id)
+            });
         }
         for (orphan, written) in lines {
-            self.expect(false, Rule::WholeOrAbsent, || format!("{orphan:?}: {} audit lines, no replay row", written.len()));
+            self.expect(false, Rule::WholeOrAbsent, || {
+                format!("{orphan:?}: {} audit lines, no replay row", written.len())
+            });
         }
         let mut balance: BTreeMap<(&str, &str), (i64, usize)> = BTreeMap::new();
         for event in &tables.events {
@@ -211,14 +237,18 @@ impl Findings<'_> {
             balance.entry((&row.party_id, &row.resource)).or_default().0 -= 1;
         }
         for ((party, resource), (more, lapsed)) in balance {
-            self.expect(more == 0, Rule::WholeOrAbsent, || format!("{party} {resource}: {more} events more than replay rows"));
+            self.expect(more == 0, Rule::WholeOrAbsent, || {
+                format!("{party} {resource}: {more} events more than replay rows")
+            });
             let lines = lapses.remove(&(party, resource)).unwrap_or_default();
             self.expect(lapsed == lines && lapsed <= 1, Rule::WholeOrAbsent, || {
                 format!("{resource}: {lapsed} lapses announced, {lines} audit lines of them")
             });
         }
         for (left, count) in lapses {
-            self.expect(false, Rule::WholeOrAbsent, || format!("{left:?}: {count} audit lines of lapses never announced"));
+            self.expect(false, Rule::WholeOrAbsent, || {
+                format!("{left:?}: {count} audit lines of lapses never announced")
+            });
         }
     }
 
@@ -233,12 +263,16 @@ impl Findings<'_> {
     }
 
     fn chain(&mut self, party: &PartyRow) {
-        let mut lines: Vec<&AuditRow> = self.tables.audit.iter().filter(|l| l.party_id == party.party_id).collect();
+        let mut lines: Vec<&AuditRow> =
+            self.tables.audit.iter().filter(|l| l.party_id == party.party_id).collect();
         lines.sort_by_key(|l| l.position);
         let mut head = String::new();
         for (position, line) in (1_i64..).zip(&lines) {
-            let follows = line.position == position && line.previous == head && line.hash == hash_of(line, &head);
-            self.expect(follows, Rule::Chain, || format!("{}: breaks at position {position}", party.party_id));
+            let follows =
+                line.position == position && line.previous == head && line.hash == hash_of(line, &head);
+            self.expect(follows, Rule::Chain, || {
+                format!("{}: breaks at position {position}", party.party_id)
+            });
             head.clone_from(&line.hash);
         }
         let end = (i64::try_from(lines.len()).unwrap_or(i64::MAX), head);
@@ -250,28 +284,40 @@ impl Findings<'_> {
     fn appointments(&mut self) {
         let mut events: BTreeMap<(&str, &str), Vec<&EventRow>> = BTreeMap::new();
         for event in self.tables.events.iter().filter(|e| e.resource.starts_with("appointments/")) {
-            events.entry((&event.party_id, &event.resource["appointments/".len()..])).or_default().push(event);
+            events
+                .entry((&event.party_id, &event.resource["appointments/".len()..]))
+                .or_default()
+                .push(event);
         }
         for appointment in &self.tables.appointments {
-            let mut own =
-                events.remove(&(appointment.party_id.as_str(), appointment.reference.as_str())).unwrap_or_default();
+            let mut own = events
+                .remove(&(appointment.party_id.as_str(), appointment.reference.as_str()))
+                .unwrap_or_default();
             own.sort_by_key(|e| e.revision);
             let version = i64::try_from(own.len()).unwrap_or(i64::MAX);
             let held_once = own.iter().filter(|e| e.kind == "appointments.held").count() == 1
                 && own.first().is_some_and(|e| e.kind == "appointments.held");
-            let last = own.last().is_some_and(|e| e.revision == appointment.revision && e.state == appointment.state);
-            self.expect(held_once && last && version == appointment.version, Rule::AppointmentIsItsEvents, || {
-                format!("{appointment:?}: {own:?}")
-            });
+            let last = own
+                .last()
+                .is_some_and(|e| e.revision == appointment.revision && e.state == appointment.state);
+            self.expect(
+                held_once && last && version == appointment.version,
+                Rule::AppointmentIsItsEvents,
+                || format!("{appointment:?}: {own:?}"),
+            );
         }
         for (orphan, own) in events {
-            self.expect(false, Rule::AppointmentIsItsEvents, || format!("{orphan:?}: {} events, no row", own.len()));
+            self.expect(false, Rule::AppointmentIsItsEvents, || {
+                format!("{orphan:?}: {} events, no row", own.len())
+            });
         }
     }
 
     fn places(&mut self) {
         for slot in &self.tables.slots {
-            let alive = |a: &&AppointmentRow| a.slot_id == slot.slot_id && matches!(a.state.as_str(), "held" | "confirmed");
+            let alive = |a: &&AppointmentRow| {
+                a.slot_id == slot.slot_id && matches!(a.state.as_str(), "held" | "confirmed")
+            };
             let alive = self.tables.appointments.iter().filter(alive).count();
             let taken = usize::try_from(slot.booked).unwrap_or(usize::MAX);
             self.expect(taken == alive && slot.booked <= slot.capacity, Rule::Places, || {
@@ -282,7 +328,9 @@ impl Findings<'_> {
 }
 
 fn of(row: &RequestRow, operation: &Operation) -> bool {
-    row.party_id == operation.party_id && row.method == operation.method && row.request_id == operation.request_id
+    row.party_id == operation.party_id
+        && row.method == operation.method
+        && row.request_id == operation.request_id
 }
 
 /// The first revisions up to the one that does not follow.

@@ -97,5 +97,9 @@ macro_rules! from {
 
 /// What the database at `url` holds.
 pub async fn read(url: &str) -> Result<Tables, sqlx::Error> {
-    if url.starts_with("sqlite:") { from!(sqlx::SqlitePool::connect(url).await?) } else { from!(sqlx::PgPool::connect(url).await?) }
+    if url.starts_with("sqlite:") {
+        from!(sqlx::SqlitePool::connect(url).await?)
+    } else {
+        from!(sqlx::PgPool::connect(url).await?)
+    }
 }

@@ -89,7 +89,12 @@ fn tables() -> Tables {
         revision,
     };
     let mut tables = Tables {
-        parties: vec![PartyRow { party_id: PARTY.into(), revision: 6, audit_length: 0, audit_head: String::new() }],
+        parties: vec![PartyRow {
+            party_id: PARTY.into(),
+            revision: 6,
+            audit_length: 0,
+            audit_head: String::new(),
+        }],
         requests: vec![
             request("id-1", HOLD, answer("R1", 1, "held", "S1")),
             request("id-2", HOLD, answer("R2", 2, "held", "S1")),
@@ -176,12 +181,20 @@ fn every_corruption_is_found() {
                 t.appointments.pop();
                 t.slots[1].booked = 0;
                 let last = t.audit.pop().unwrap();
-                t.parties[0] =
-                    PartyRow { revision: 5, audit_length: 6, audit_head: last.previous, ..t.parties[0].clone() };
+                t.parties[0] = PartyRow {
+                    revision: 5,
+                    audit_length: 6,
+                    audit_head: last.previous,
+                    ..t.parties[0].clone()
+                };
             },
             &[R::AcknowledgedIsThere],
         ),
-        ("the replay row is lost", |_, t| drop(t.requests.remove(1)), &[R::AcknowledgedIsThere, R::WholeOrAbsent]),
+        (
+            "the replay row is lost",
+            |_, t| drop(t.requests.remove(1)),
+            &[R::AcknowledgedIsThere, R::WholeOrAbsent],
+        ),
         (
             "the replay row of a write that nobody heard of is lost",
             |h, t| {
@@ -195,7 +208,11 @@ fn every_corruption_is_found() {
             |h, _| h[4].attempts = vec![Outcome::Unknown, Outcome::Refused("ETAG_MISMATCH".into())],
             &[R::RefusedIsAbsent],
         ),
-        ("a refusal says INTERNAL", |h, _| h[5].attempts[1] = Outcome::Refused("INTERNAL".into()), &[R::NoFault]),
+        (
+            "a refusal says INTERNAL",
+            |h, _| h[5].attempts[1] = Outcome::Refused("INTERNAL".into()),
+            &[R::NoFault],
+        ),
         (
             "a replay says something else",
             |h, _| h[4].attempts[2] = Outcome::Acknowledged(answer("R4", 6, "held", "S2")),
@@ -237,7 +254,11 @@ fn every_corruption_is_found() {
         ),
         ("a request that nobody sent", |h, _| drop(h.remove(0)), &[R::WholeOrAbsent]),
         ("an event that says another state", |_, t| t.events[0].state = "lapsed".into(), &[R::AnswerIsEvent]),
-        ("an event of another kind", |_, t| t.events[2].kind = "appointments.moved".into(), &[R::AnswerIsEvent]),
+        (
+            "an event of another kind",
+            |_, t| t.events[2].kind = "appointments.moved".into(),
+            &[R::AnswerIsEvent],
+        ),
         (
             "two revisions changed places",
             |_, t| {
@@ -246,7 +267,11 @@ fn every_corruption_is_found() {
             },
             &[R::AnswerIsEvent],
         ),
-        ("a revision is left out", |_, t| t.events[5].revision = 7, &[R::AcknowledgedIsThere, R::Revisions, R::AppointmentIsItsEvents]),
+        (
+            "a revision is left out",
+            |_, t| t.events[5].revision = 7,
+            &[R::AcknowledgedIsThere, R::Revisions, R::AppointmentIsItsEvents],
+        ),
         ("the party row is ahead of its events", |_, t| t.parties[0].revision = 9, &[R::Revisions]),
         ("an audit line was changed", |_, t| t.audit[3].detail.push('x'), &[R::Chain]),
         (
@@ -259,15 +284,15 @@ fn every_corruption_is_found() {
         ),
         ("the first audit line is gone", |_, t| drop(t.audit.remove(0)), &[R::Chain]),
         ("the party row remembers another end", |_, t| t.parties[0].audit_head = "00".into(), &[R::Chain]),
-        ("a state that no event announced", |_, t| t.appointments[1].state = "cancelled".into(), &[R::AppointmentIsItsEvents]),
+        (
+            "a state that no event announced",
+            |_, t| t.appointments[1].state = "cancelled".into(),
+            &[R::AppointmentIsItsEvents],
+        ),
         ("a version more than events", |_, t| t.appointments[0].version = 4, &[R::AppointmentIsItsEvents]),
         ("an appointment is lost", |_, t| drop(t.appointments.remove(0)), &[R::AppointmentIsItsEvents]),
         ("a place is taken by nobody", |_, t| t.slots[0].booked = 1, &[R::Places]),
-        (
-            "a place was freed twice",
-            |_, t| t.slots[1].booked = 0,
-            &[R::Places],
-        ),
+        ("a place was freed twice", |_, t| t.slots[1].booked = 0, &[R::Places]),
         ("a slot is oversold", |_, t| t.slots[1].capacity = 0, &[R::Places]),
     ];
     for (what, corrupt, expected) in corruptions {

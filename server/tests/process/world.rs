@@ -53,7 +53,10 @@ fn now() -> Timestamp {
 /// The PostgreSQL server to test on: a new database on it. None where only SQLite is asked for.
 pub async fn postgres() -> Option<String> {
     let named = std::env::var("ESERVICES_TEST_DATABASE").ok();
-    assert!(named.is_some() || std::env::var_os("CI").is_none(), "ESERVICES_TEST_DATABASE must be set under CI");
+    assert!(
+        named.is_some() || std::env::var_os("CI").is_none(),
+        "ESERVICES_TEST_DATABASE must be set under CI"
+    );
     let Some(server) = named.filter(|url| url.starts_with("postgres")) else {
         println!("PostgreSQL is not tried: ESERVICES_TEST_DATABASE names none");
         return None;
@@ -74,7 +77,8 @@ impl World {
         let database = Database { url: database_url.clone(), ..Config::default().database };
         let db = Db::open(&database).await.unwrap();
         db.migrate().await.unwrap();
-        let (from, to) = (now() - SignedDuration::from_mins(5), now() + SignedDuration::from_hours(24 * 3_000));
+        let (from, to) =
+            (now() - SignedDuration::from_mins(5), now() + SignedDuration::from_hours(24 * 3_000));
         let root = Authority::new_root("Kill Root", from, to).unwrap();
         let issuing = root.issue_authority("Kill CA", from, to).unwrap();
         server_files(&issuing, &root, dir.path());
@@ -123,7 +127,8 @@ fn demo_data() -> std::path::PathBuf {
 }
 
 fn server_files(issuing: &Authority, root: &Authority, dir: &Path) {
-    let profile = Profile::Server { dns: vec!["localhost".into()], ips: vec![std::net::Ipv4Addr::LOCALHOST.into()] };
+    let profile =
+        Profile::Server { dns: vec!["localhost".into()], ips: vec![std::net::Ipv4Addr::LOCALHOST.into()] };
     let server = issuing.issue(&profile, KeySource::Generate, Validity::days(now(), 397).unwrap()).unwrap();
     std::fs::write(dir.join("server.pem"), &server.chain_pem).unwrap();
     std::fs::write(dir.join("server.key"), server.key_pem.unwrap()).unwrap();
@@ -152,7 +157,9 @@ async fn operator(db: &Db, issuing: &Authority, reference: &Reference, siren: &s
         label: format!("{siren}_kill"),
     };
     let issued = issuing.issue(&profile, KeySource::Generate, Validity::days(now(), 397).unwrap()).unwrap();
-    registry::register_certificate(db, by, issued.registration.as_ref().unwrap(), reference.eservices()).await.unwrap();
+    registry::register_certificate(db, by, issued.registration.as_ref().unwrap(), reference.eservices())
+        .await
+        .unwrap();
     Operator { party_id: holder.party_id(), chain_pem: issued.chain_pem, key_pem: issued.key_pem.unwrap() }
 }
 
@@ -169,7 +176,8 @@ async fn furnish(db: &Db) {
         "INSERT INTO appointments_communes (commune_code, zone_code) VALUES ('77058', 'ZMLV')".to_owned(),
     ];
     for slot in SLOTS {
-        let (day, morning) = (format!("{}-{}-{}", &slot[5..9], &slot[9..11], &slot[11..13]), slot.ends_with("0800"));
+        let (day, morning) =
+            (format!("{}-{}-{}", &slot[5..9], &slot[9..11], &slot[11..13]), slot.ends_with("0800"));
         let (from, to) = if morning { ("08:00", "12:00") } else { ("13:00", "17:00") };
         statements.push(format!(
             "INSERT INTO appointments_slots (slot_id, zone_code, day, local_start, local_end, capacity, booked) \
