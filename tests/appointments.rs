@@ -37,6 +37,7 @@ fn quote(party_id: &str, reference: &str) -> Quote {
         party_id: party_id.into(),
         reference: reference.into(),
         order_ref: "JF-1".into(),
+        product_nature: "JUST_FIBRE".into(),
         imb: String::new(),
         commune_code: "77058".into(),
         street_code: "0361".into(),

@@ -39,7 +39,7 @@ async fn every_demo_case_gets_its_verdict() {
         ("IMB/77058/X/0401", V::NotEligible, &["FIMP10", "FIMP07"], T::Unspecified, ""),
         ("IMB/77058/X/0405", V::EligibleUnderConditions, &["FIMP10"], T::House, ""),
         ("IMB/77058/C/0406", V::NotEligible, &["FIMP10", "AGREEMENT_MISSING"], T::Unspecified, ""),
-        ("IMB/77058/C/0407", V::EligibleFromDay, &["FIMP11"], T::Building, "2027-03-01"),
+        ("IMB/77058/C/0407", V::EligibleFromDay, &["FIMP10"], T::Building, "2027-03-01"),
         ("IMB/77058/C/0408", V::EligibleFromDay, &["FIMP09"], T::Building, "2027-02-15"),
         ("IMB/77058/C/0409", V::NeedsStudy, &["RESOURCE_UNKNOWN"], T::Unspecified, ""),
         ("IMB/77058/C/0411", V::NeedsStudy, &["RESOURCE_UNKNOWN"], T::Unspecified, ""),

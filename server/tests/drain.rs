@@ -162,7 +162,7 @@ impl World {
         };
         registry::create_operator(db, by, &new).await.unwrap();
         let holder = Holder::operator(siren).unwrap();
-        registry::grant(db, by, &holder, &[right.clone()], reference.eservices()).await.unwrap();
+        registry::grant(db, by, &holder, std::slice::from_ref(&right), reference.eservices()).await.unwrap();
         let profile = Profile::Client {
             holder,
             display_name: "Drain".into(),

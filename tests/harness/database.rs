@@ -47,7 +47,9 @@ pub async fn set_course(db: &Db, base: i64, anchor: i64) {
         Db::Sqlite { writer, .. } => {
             sqlx::query(TEXT).bind(base).bind(anchor).execute(writer).await.unwrap().rows_affected()
         }
-        Db::Postgres(pool) => sqlx::query(TEXT).bind(base).bind(anchor).execute(pool).await.unwrap().rows_affected(),
+        Db::Postgres(pool) => {
+            sqlx::query(TEXT).bind(base).bind(anchor).execute(pool).await.unwrap().rows_affected()
+        }
     };
     assert_eq!(changed, 1);
 }

@@ -1,8 +1,6 @@
 //! The three servers. Each says its port on standard output and ends with its parent: when standard input ends.
 
-use std::{
-    convert::Infallible, error::Error, io::Read as _, net::Ipv4Addr, path::Path, sync::Arc, time::Duration,
-};
+use std::{convert::Infallible, io::Read as _, net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
 
 use eservices_server::{
     commands::serve,
@@ -20,7 +18,7 @@ use tonic::{
 use crate::{echo::Echo, world};
 
 /// The whole server: what `eservices-server serve` does, on a free port.
-pub async fn eligibility(folder: &Path) -> Result<(), Box<dyn Error>> {
+pub async fn eligibility(folder: &Path) -> Result<(), Failure> {
     let config = world::config(folder)?;
     telemetry::start_logs(&config.log);
     let node = serve::launch(config).await?;
@@ -29,7 +27,7 @@ pub async fn eligibility(folder: &Path) -> Result<(), Box<dyn Error>> {
 }
 
 /// An echo on the accept loop of `platform::connection`: its TLS, its HTTP/2 settings, and nothing else of it.
-pub async fn echo_own(folder: &Path) -> Result<(), Box<dyn Error>> {
+pub async fn echo_own(folder: &Path) -> Result<(), Failure> {
     let config = world::config(folder)?;
     let tls = Arc::new(Tls::load(&config.tls)?);
     let routes = Routes::new(Echo::load(folder)?).prepare();
@@ -47,12 +45,7 @@ pub async fn echo_own(folder: &Path) -> Result<(), Box<dyn Error>> {
     }
 }
 
-async fn speak(
-    stream: TcpStream,
-    tls: &Tls,
-    routes: Routes,
-    streams: u32,
-) -> Result<(), Box<dyn Error + Send + Sync>> {
+async fn speak(stream: TcpStream, tls: &Tls, routes: Routes, streams: u32) -> Result<(), Failure> {
     stream.set_nodelay(true)?;
     let stream = tls.acceptor().accept(stream).await?;
     let service = hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
@@ -74,7 +67,7 @@ async fn speak(
 }
 
 /// An echo on tonic's own server with its defaults.
-pub async fn echo_tonic(folder: &Path) -> Result<(), Box<dyn Error>> {
+pub async fn echo_tonic(folder: &Path) -> Result<(), Failure> {
     let read = |name: &str| std::fs::read(folder.join(name));
     let tls = ServerTlsConfig::new()
         .identity(Identity::from_pem(read("server.pem")?, read("server.key")?))

@@ -1,6 +1,6 @@
 //! The three servers in turns, A B C A B C: what a request costs each, and the ratios within one round.
 
-use std::{error::Error, fs, path::Path, sync::Arc, time::Duration};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use eservices::eligibility::v1::{CheckEligibilityRequest, check_eligibility_request::Key};
 use prost::Message as _;
@@ -62,7 +62,7 @@ struct Target {
 }
 
 impl Target {
-    async fn start(number: usize, folder: &Path, plan: &Plan) -> Result<Self, Box<dyn Error>> {
+    async fn start(number: usize, folder: &Path, plan: &Plan) -> Result<Self, Failure> {
         let served = Served::start(SERVERS[number].0, folder).await?;
         let tls = Arc::new(world::client(folder)?);
         let mut wires = Vec::new();
@@ -72,17 +72,12 @@ impl Target {
         Ok(Self { served, wires, whole: number == 0 })
     }
 
-    fn question(&self, asked: &Asked) -> Result<Question, load::Failure> {
+    fn question(&self, asked: &Asked) -> Result<Question, Failure> {
         let path = if self.whole { METHOD.to_owned() } else { echo::path(asked.name) };
         Question::new(&path, &asked.message)
     }
 
-    async fn measure(
-        &self,
-        asked: &Asked,
-        plan: &Plan,
-        window: Duration,
-    ) -> Result<Measured, Box<dyn Error>> {
+    async fn measure(&self, asked: &Asked, plan: &Plan, window: Duration) -> Result<Measured, Failure> {
         let question = self.question(asked)?;
         let (child, own) = (self.served.id()?, std::process::id());
         let before = (process::cpu(child)?, process::cpu(own)?, process::machine_cpu()?);
@@ -105,7 +100,7 @@ impl Target {
 }
 
 /// Starts the servers and measures them in turns.
-pub async fn measure(plan: &Plan) -> Result<Report, Box<dyn Error>> {
+pub async fn measure(plan: &Plan) -> Result<Report, Failure> {
     let folder = tempfile::tempdir()?;
     world::make(folder.path()).await?;
     let whole = Target::start(0, folder.path(), plan).await?;
@@ -146,7 +141,7 @@ pub async fn measure(plan: &Plan) -> Result<Report, Box<dyn Error>> {
 }
 
 /// Asks the whole stack, and leaves its answers for the echoes.
-async fn answers(whole: &Target, folder: &Path) -> Result<Vec<Asked>, Box<dyn Error>> {
+async fn answers(whole: &Target, folder: &Path) -> Result<Vec<Asked>, Failure> {
     let mut wire = whole.wires.first().ok_or("no connection")?.clone();
     fs::create_dir(folder.join("answers"))?;
     let mut all = Vec::new();

@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     convert::Infallible,
-    error::Error,
     fs,
     future::Future,
     path::Path,
@@ -29,7 +28,7 @@ pub struct Echo {
 
 impl Echo {
     /// The folder's answers: one method each.
-    pub fn load(folder: &Path) -> Result<Self, Box<dyn Error>> {
+    pub fn load(folder: &Path) -> Result<Self, Failure> {
         let mut answers = BTreeMap::new();
         for entry in fs::read_dir(folder.join("answers"))? {
             let entry = entry?;

@@ -1,7 +1,6 @@
 //! Start time, idle memory and size of the server's own binary.
 
 use std::{
-    error::Error,
     net::Ipv4Addr,
     path::Path,
     process::Stdio,
@@ -25,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const IDLE: Duration = Duration::from_secs(3);
 
 /// Starts the binary again and again on one folder: its database exists, its certificate is registered.
-pub async fn measure(server: &Path, rounds: u64) -> Result<Launched, Box<dyn Error>> {
+pub async fn measure(server: &Path, rounds: u64) -> Result<Launched, Failure> {
     let size = std::fs::metadata(server).map_err(|e| format!("{}: {e}", server.display()))?.len();
     let folder = tempfile::tempdir()?;
     world::make(folder.path()).await?;

@@ -14,9 +14,6 @@ use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::{net::TcpStream, task::JoinSet};
 use tokio_rustls::TlsConnector;
 
-/// Why a call was not answered as expected.
-pub type Failure = Box<dyn std::error::Error + Send + Sync>;
-
 /// One question, ready to be sent.
 #[derive(Clone, Debug)]
 pub struct Question {

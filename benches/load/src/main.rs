@@ -13,7 +13,6 @@ mod report;
 mod world;
 
 use std::{
-    error::Error,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -102,7 +101,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(command: Command) -> Result<(), Box<dyn Error>> {
+async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Compare(args) => compare(args).await,
         Command::Launch(args) => {
@@ -116,7 +115,7 @@ async fn run(command: Command) -> Result<(), Box<dyn Error>> {
     }
 }
 
-async fn compare(args: Compare) -> Result<(), Box<dyn Error>> {
+async fn compare(args: Compare) -> Result<(), Failure> {
     let server = match args.server {
         Some(named) => Some(named),
         None => Some(beside()?).filter(|path| path.is_file()),
@@ -137,7 +136,7 @@ async fn compare(args: Compare) -> Result<(), Box<dyn Error>> {
 }
 
 /// The server's binary in the folder of this one.
-fn beside() -> Result<PathBuf, Box<dyn Error>> {
+fn beside() -> Result<PathBuf, Failure> {
     let own = std::env::current_exe()?;
     Ok(own.parent().unwrap_or(Path::new(".")).join("eservices-server"))
 }

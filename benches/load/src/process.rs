@@ -1,7 +1,6 @@
 //! Child processes, and what the kernel counts of them (Linux: `/proc`).
 
 use std::{
-    error::Error,
     fs::{self, File},
     path::Path,
     process::Stdio,
@@ -29,7 +28,7 @@ pub struct Served {
 
 impl Served {
     /// Starts this executable again with one of the child commands; what it logs goes into the folder.
-    pub async fn start(command: &str, folder: &Path) -> Result<Self, Box<dyn Error>> {
+    pub async fn start(command: &str, folder: &Path) -> Result<Self, Failure> {
         let log = folder.join(format!("{command}.log"));
         let mut child = Command::new(std::env::current_exe()?)
             .arg(command)
@@ -51,13 +50,13 @@ impl Served {
     }
 
     /// Its process id.
-    pub fn id(&self) -> Result<u32, Box<dyn Error>> {
+    pub fn id(&self) -> Result<u32, Failure> {
         self.child.id().ok_or_else(|| "a server ended too early".into())
     }
 }
 
 /// User and system time of a process so far, all its threads.
-pub fn cpu(id: u32) -> Result<Duration, Box<dyn Error>> {
+pub fn cpu(id: u32) -> Result<Duration, Failure> {
     let text = fs::read_to_string(format!("/proc/{id}/stat"))?;
     // The name may hold blanks; what follows its bracket does not. utime and stime are fields 14 and 15 of the line.
     let (_, after) = text.rsplit_once(')').ok_or("/proc/<pid>/stat: no name")?;
@@ -67,7 +66,7 @@ pub fn cpu(id: u32) -> Result<Duration, Box<dyn Error>> {
 }
 
 /// CPU time of the whole machine so far: all but idle and waiting for disks, time stolen by the host included.
-pub fn machine_cpu() -> Result<Duration, Box<dyn Error>> {
+pub fn machine_cpu() -> Result<Duration, Failure> {
     let text = fs::read_to_string("/proc/stat")?;
     let line = text.lines().next().ok_or("/proc/stat is empty")?;
     let ticks: Vec<u64> = line.split_whitespace().skip(1).take(8).filter_map(|f| f.parse().ok()).collect();
@@ -78,7 +77,7 @@ pub fn machine_cpu() -> Result<Duration, Box<dyn Error>> {
 }
 
 /// A figure of `/proc/<pid>/status` in KiB, for instance `VmRSS`.
-pub fn memory_kib(id: u32, name: &str) -> Result<u64, Box<dyn Error>> {
+pub fn memory_kib(id: u32, name: &str) -> Result<u64, Failure> {
     let text = fs::read_to_string(format!("/proc/{id}/status"))?;
     let line = text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(':'));
     let figure = line.and_then(|l| l.split_whitespace().next()?.parse().ok());

@@ -1,6 +1,6 @@
 //! What was measured, for people and for machines.
 
-use std::{error::Error, fs};
+use std::fs;
 
 use serde::Serialize;
 
@@ -156,7 +156,7 @@ pub fn median(values: &[f64]) -> f64 {
 }
 
 /// Prints it.
-pub fn print(report: &Report, json: bool) -> Result<(), Box<dyn Error>> {
+pub fn print(report: &Report, json: bool) -> Result<(), Failure> {
     if json {
         println!("{}", serde_json::to_string_pretty(report)?);
         return Ok(());

@@ -1,7 +1,7 @@
 //! The folder that every server here serves from: certificates, configuration, a database with one operator, and the
 //! answers that the echoes give.
 
-use std::{collections::BTreeMap, error::Error, fs, net::Ipv4Addr, net::SocketAddr, path::Path};
+use std::{collections::BTreeMap, fs, net::Ipv4Addr, net::SocketAddr, path::Path};
 
 use eservices_server::commands::Context;
 use eservices_server::platform::{
@@ -27,7 +27,7 @@ const SIREN: &str = "900000019";
 const RIGHTS: [&str; 1] = ["eligibilite"];
 
 /// Makes the folder's content: files of a server that nobody has started yet.
-pub async fn make(folder: &Path) -> Result<(), Box<dyn Error>> {
+pub async fn make(folder: &Path) -> Result<(), Failure> {
     let clock = Clock::new(Machine::System, false);
     let validity = Validity::days(clock.machine(), 30)?;
     let root = Authority::new_root("Load Root", validity.not_before, validity.not_after)?;
@@ -50,7 +50,7 @@ pub async fn make(folder: &Path) -> Result<(), Box<dyn Error>> {
     register(&config, &clock, &client).await
 }
 
-fn write_pair(folder: &Path, name: &str, issued: &Issued) -> Result<(), Box<dyn Error>> {
+fn write_pair(folder: &Path, name: &str, issued: &Issued) -> Result<(), Failure> {
     fs::write(folder.join(format!("{name}.pem")), &issued.chain_pem)?;
     let key = issued.key_pem.as_deref().ok_or("a certificate was issued without its key")?;
     Ok(fs::write(folder.join(format!("{name}.key")), key)?)
@@ -72,7 +72,7 @@ fn configuration(folder: &Path) -> Config {
     config
 }
 
-async fn register(config: &Config, clock: &Clock, client: &Issued) -> Result<(), Box<dyn Error>> {
+async fn register(config: &Config, clock: &Clock, client: &Issued) -> Result<(), Failure> {
     let db = Db::open(&config.database).await?;
     db.migrate().await?;
     let request_id = Ids::default().call().to_string();
@@ -96,12 +96,12 @@ async fn register(config: &Config, clock: &Clock, client: &Issued) -> Result<(),
 }
 
 /// The configuration of the folder's server.
-pub fn config(folder: &Path) -> Result<Config, Box<dyn Error>> {
+pub fn config(folder: &Path) -> Result<Config, Failure> {
     Ok(Config::load(Some(&folder.join("eservices.toml")), &[])?)
 }
 
 /// The client's side of the handshake: TLS 1.3, with the operator's certificate.
-pub fn client(folder: &Path) -> Result<ClientConfig, Box<dyn Error>> {
+pub fn client(folder: &Path) -> Result<ClientConfig, Failure> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(folder.join("root.pem"))?)?;
     let chain = CertificateDer::pem_file_iter(folder.join("client.pem"))?.collect::<Result<Vec<_>, _>>()?;

@@ -60,6 +60,9 @@ pub async fn launch(config: Config) -> Result<Node, Box<dyn Error>> {
     let local = listen("listen.local", local).await?;
     let local_address = local.local_addr()?;
     let stop_probes = CancellationToken::new();
+    if let Some(handle) = metrics.clone() {
+        tokio::spawn(telemetry::keep_metrics(handle, stop_probes.clone()));
+    }
     let probes = tokio::spawn(probes::serve(local, Arc::clone(&platform), metrics, stop_probes.clone()));
     let server = start(listener, Arc::clone(&platform), tls, routes(&platform)).await?;
     Ok(Node { server, local: local_address, probes, stop_probes })

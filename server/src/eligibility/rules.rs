@@ -94,15 +94,23 @@ impl Place<'_> {
             return appointment_type(rules, self.building, None, true);
         }
         let mut types = self.structure.iter().map(|row| {
-            let has_pto = self.lines.iter().any(|line| line.place == row.place);
-            appointment_type(rules, self.building, Some(row), has_pto)
+            let sockets = self.lines.iter().filter(|line| line.place == row.place).count();
+            appointment_type(rules, self.building, Some(row), covers(sockets, row.housings))
         });
         match types.next() {
-            None => appointment_type(rules, self.building, None, !self.lines.is_empty()),
+            None => {
+                let covered = covers(self.lines.len(), Some(self.building.housings));
+                appointment_type(rules, self.building, None, covered)
+            }
             Some(first) if types.all(|other| other == first) => first,
             Some(_) => AppointmentType::Block,
         }
     }
+}
+
+/// Whether every housing of a place has its socket: only then is the visit a short one, whoever the customer is.
+fn covers(sockets: usize, housings: Option<u32>) -> bool {
+    sockets > 0 && u32::try_from(sockets).is_ok_and(|sockets| sockets >= housings.unwrap_or(1))
 }
 
 /// Explains one offer at one place on one day.
@@ -148,7 +156,7 @@ fn unmet(criterion: Criterion, offer: &Offer, place: &Place<'_>, day: Date) -> O
     match criterion {
         Criterion::BuildingDeployed => building_deployed(building, day),
         Criterion::BuildingNotAbandoned => (building.state == State::Abandoned).then(|| abandoned(building)),
-        Criterion::PmDeployed => pm_deployed(building),
+        Criterion::PmDeployed => pm_deployed(building, day),
         Criterion::PmInService => pm_in_service(building, day),
         Criterion::AccessOpen => access_open(building, day),
         Criterion::AgreementSigned => agreement_signed(building, day),
@@ -166,7 +174,6 @@ fn unmet(criterion: Criterion, offer: &Offer, place: &Place<'_>, day: Date) -> O
 }
 
 fn building_deployed(building: &Building, day: Date) -> Option<Finding> {
-    let planned = building.planned_cabling().filter(|planned| *planned > day);
     let facts = vec![
         ("building_state", building.state.to_string()),
         ("planned_cabling_day", or_unknown(building.planned_cabling())),
@@ -180,8 +187,15 @@ fn building_deployed(building: &Building, day: Date) -> Option<Finding> {
             None,
         ),
         State::Target => (Verdict::NotEligible, "ask again later: works are not decided", None),
-        State::Signed | State::Deploying | State::OnDemandDeploying => match planned {
-            Some(day) => (Verdict::FromDay, "order from the planned day on", Some(day)),
+        State::Signed | State::Deploying | State::OnDemandDeploying => match building.planned_cabling() {
+            Some(planned) if planned > day => {
+                (Verdict::FromDay, "order from the planned day on", Some(planned))
+            }
+            Some(_) => (
+                Verdict::UnderConditions,
+                "order: the planned day has come, the end of works is not confirmed yet",
+                None,
+            ),
             None => (Verdict::NotEligible, "ask again later: works are under way without a known end", None),
         },
     };
@@ -199,7 +213,7 @@ fn abandoned(building: &Building) -> Finding {
     }
 }
 
-fn pm_deployed(building: &Building) -> Option<Finding> {
+fn pm_deployed(building: &Building, day: Date) -> Option<Finding> {
     let Some(pm) = &building.pm else {
         return Some(Finding {
             code: "FIMP07",
@@ -213,13 +227,25 @@ fn pm_deployed(building: &Building) -> Option<Finding> {
     if building.pm_state == Some(PmState::Deployed) {
         return None;
     }
+    let announced = building.pm_in_service.filter(|_| building.pm_state != Some(PmState::Abandoned));
+    let (effect, remedy, expected) = match announced {
+        Some(from) if from > day => {
+            (Verdict::FromDay, "order from the day of commercial service on", Some(from))
+        }
+        Some(_) => (
+            Verdict::UnderConditions,
+            "order: the announced day has come, deployment is not confirmed yet",
+            None,
+        ),
+        None => (Verdict::NotEligible, "ask again when the sharing point is deployed", None),
+    };
     Some(Finding {
         code: "FIMP09",
         rule_id: "fibre.pm_deployed",
-        effect: Verdict::NotEligible,
+        effect,
         facts: vec![("pm", pm.to_string()), ("pm_state", or_unknown(building.pm_state))],
-        remedy: "ask again when the sharing point is deployed",
-        expected: None,
+        remedy,
+        expected,
     })
 }
 
@@ -241,7 +267,7 @@ fn access_open(building: &Building, day: Date) -> Option<Finding> {
     // Files before v3 have no such day: then the sharing point's commercial service decides alone.
     let from = building.orders_from.filter(|from| *from > day)?;
     Some(Finding {
-        code: "FIMP11",
+        code: "FIMP10",
         rule_id: "fibre.access_open",
         effect: Verdict::FromDay,
         facts: vec![("order_open_day", from.to_string()), ("day", day.to_string())],

@@ -16,7 +16,7 @@ use crate::{
         form,
         identity::Caller,
         page,
-        unit_of_work::{self, Command, Origin, Work, body_hash},
+        unit_of_work::{self, Command, Work},
     },
 };
 
@@ -29,16 +29,14 @@ impl FulfilmentService for Service {
         &self,
         request: Request<pb::PublishZonesRequest>,
     ) -> Result<Response<pb::PublishZonesResponse>, Status> {
-        let (caller, permit) = (Caller::of(&request)?, request.extensions().get().cloned());
-        let body_hash = body_hash(request.get_ref());
-        let request = request.into_inner();
+        let (sender, request_id, request) = unit_of_work::open(request, |r| &mut r.request_id)?;
         let mut violations = Violations::default();
-        let request_id = form::request_id(&request.request_id, &mut violations);
+        let request_id = form::request_id(&request_id, &mut violations);
         let zones = wire::zones(&request.zones, &mut violations);
         let request_id = violations.finish(request_id)?;
         let method = "/eservices.fulfilment.v1.FulfilmentService/PublishZones";
-        let command = PublishZones { party_id: caller.party_id().to_owned(), zones };
-        let origin = Origin { caller, method, request_id, body_hash, permit };
+        let command = PublishZones { party_id: sender.caller.party_id().to_owned(), zones };
+        let origin = sender.origin(method, request_id);
         Ok(Response::new(unit_of_work::execute(&self.0, origin, command).await?))
     }
 
@@ -46,17 +44,15 @@ impl FulfilmentService for Service {
         &self,
         request: Request<pb::PublishCapacityRequest>,
     ) -> Result<Response<pb::PublishCapacityResponse>, Status> {
-        let (caller, permit) = (Caller::of(&request)?, request.extensions().get().cloned());
-        let body_hash = body_hash(request.get_ref());
-        let request = request.into_inner();
+        let (sender, request_id, request) = unit_of_work::open(request, |r| &mut r.request_id)?;
         let mut violations = Violations::default();
-        let request_id = form::request_id(&request.request_id, &mut violations);
+        let request_id = form::request_id(&request_id, &mut violations);
         let zone_code = wire::zone_code(&request.zone_code, &mut violations);
         let days = wire::days(&request.days, &zone_code, &mut violations);
         let request_id = violations.finish(request_id)?;
         let method = "/eservices.fulfilment.v1.FulfilmentService/PublishCapacity";
-        let command = PublishCapacity { party_id: caller.party_id().to_owned(), zone_code, days };
-        let origin = Origin { caller, method, request_id, body_hash, permit };
+        let command = PublishCapacity { party_id: sender.caller.party_id().to_owned(), zone_code, days };
+        let origin = sender.origin(method, request_id);
         Ok(Response::new(unit_of_work::execute(&self.0, origin, command).await?))
     }
 
@@ -122,6 +118,9 @@ impl Command for PublishZones {
         if placed < wanted.len() as u64 {
             let mut others = store::conflicts(&mut work.conn(), &self.zones).await?;
             others.retain(|m| wanted.contains(m.commune_code.as_str()));
+            if others.is_empty() {
+                return Err(Error::overtaken());
+            }
             let conflict = |m: &store::Membership| Precondition {
                 kind: Reason::CommuneInOtherZone,
                 subject: format!("communes/{}", m.commune_code),
@@ -206,12 +205,16 @@ impl PublishCapacity {
     async fn below_bookings(&self, work: &mut Work, changes: &[Change]) -> Result<Error, Error> {
         let existing = self.existing(work).await?;
         let violations = changes.iter().filter_map(|c| {
-            let slot = existing.iter().find(|s| s.slot_id == c.slot_id && s.booked > c.capacity)?;
-            Some(Precondition {
-                kind: Reason::CapacityBelowBookings,
-                subject: format!("slots/{}", c.slot_id),
-                description: format!("capacity {} is below {} booked", c.capacity, slot.booked),
-            })
+            let slot = existing.iter().find(|s| s.slot_id == c.slot_id && s.booked > 0)?;
+            let description = if slot.booked > c.capacity {
+                format!("capacity {} is below {} booked", c.capacity, slot.booked)
+            } else if slot.local_end != c.local_end {
+                format!("{} booked until {}, not until {}", slot.booked, slot.local_end, c.local_end)
+            } else {
+                return None;
+            };
+            let subject = format!("slots/{}", c.slot_id);
+            Some(Precondition { kind: Reason::CapacityBelowBookings, subject, description })
         });
         Ok(Error::preconditions(violations.collect()))
     }

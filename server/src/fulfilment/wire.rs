@@ -39,8 +39,12 @@ pub fn zones(found: &[pb::Zone], violations: &mut Violations) -> Vec<ZoneRow> {
         } else if !codes.insert(&zone.code) {
             violations.push(format!("zones[{z}].code"), "expected codes that differ");
         }
-        if zone.label.trim().is_empty() || zone.label.chars().count() > 80 {
-            violations.push(format!("zones[{z}].label"), "expected 1 to 80 characters");
+        if zone.label.trim().is_empty()
+            || zone.label.chars().count() > 80
+            || zone.label.contains(char::is_control)
+        {
+            violations
+                .push(format!("zones[{z}].label"), "expected 1 to 80 characters, no control characters");
         }
         if zone.commune_codes.is_empty() || zone.commune_codes.len() > 2_000 {
             violations.push(format!("zones[{z}].commune_codes"), "expected 1 to 2,000 INSEE codes");

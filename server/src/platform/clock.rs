@@ -88,9 +88,6 @@ impl Clock {
     #[must_use]
     pub fn business(&self) -> Timestamp {
         let now = self.course.load().at(self.machine().as_microsecond());
-        if !self.movable {
-            return instant(now);
-        }
         instant(now.max(self.latest.fetch_max(now, Ordering::Relaxed)))
     }
 
@@ -116,10 +113,10 @@ impl Clock {
     }
 }
 
-/// The instant of a number of microseconds; out of range reads as the epoch.
+/// The instant of a number of microseconds; out of range reads as the last or the first there is.
 #[must_use]
 pub fn instant(micros: i64) -> Timestamp {
-    Timestamp::from_microsecond(micros).unwrap_or_default()
+    Timestamp::from_microsecond(micros).unwrap_or(if micros > 0 { Timestamp::MAX } else { Timestamp::MIN })
 }
 
 /// An instant as the contract carries it.

@@ -116,6 +116,8 @@ pub struct Limits {
     pub max_deadline_seconds: u64,
     /// Connections open at once.
     pub max_connections: usize,
+    /// Connections open at once with one certificate.
+    pub connections_per_certificate: usize,
     /// A TLS handshake that takes longer is ended, seconds.
     pub handshake_timeout_seconds: u64,
     /// Streams at once on one connection.
@@ -228,6 +230,7 @@ impl Default for Config {
                 max_answer_bytes: 4 << 20,
                 max_deadline_seconds: 30,
                 max_connections: 10_000,
+                connections_per_certificate: 200,
                 handshake_timeout_seconds: 5,
                 streams_per_connection: 100,
             },

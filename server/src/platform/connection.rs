@@ -17,13 +17,16 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use jiff::Timestamp;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
 use tokio_rustls::server::TlsStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Platform, identity::Peer, linger::Lingering, pipeline::Pipeline, pki, tls::Tls};
+
+/// Handshakes under way at once.
+const HANDSHAKES: usize = 1_000;
 
 /// What a slow peer gets to read its last answers after its connection was told to end.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -56,11 +59,18 @@ pub struct Connections {
 }
 
 impl Connections {
-    fn enter(self: &Arc<Self>, connection: &Arc<Connection>) -> Seat {
+    /// A place for a connection, unless its certificate has `most` already.
+    fn enter(self: &Arc<Self>, connection: &Arc<Connection>, most: usize) -> Option<Seat> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let same =
+            open.values().filter(|other| other.peer.registry_key == connection.peer.registry_key).count();
+        if same >= most {
+            return None;
+        }
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(connection));
+        open.insert(id, Arc::clone(connection));
         metrics::gauge!("eservices_connections").increment(1.0);
-        Seat { id, table: Arc::clone(self) }
+        Some(Seat { id, table: Arc::clone(self) })
     }
 
     /// Ends every connection whose peer no longer passes; answers how many.
@@ -88,20 +98,21 @@ impl Drop for Seat {
 pub async fn serve(listener: TcpListener, platform: Arc<Platform>, tls: Arc<Tls>, pipeline: Pipeline) {
     let limits = &platform.config.limits;
     let room = Arc::new(Semaphore::new(limits.max_connections));
+    let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
     let tracker = TaskTracker::new();
     let gone = CancellationToken::new();
     loop {
         let accepted = tokio::select! {
-            accepted = accept(&listener, &room) => accepted,
+            accepted = accept(&listener, &handshakes) => accepted,
             () = platform.draining.cancelled() => break,
         };
-        let (stream, address, seat) = accepted;
+        let (stream, address, handshake) = accepted;
         let server = Arc::clone(&platform);
-        let (tls, pipeline, gone) = (Arc::clone(&tls), pipeline.clone(), gone.clone());
+        let (tls, pipeline, gone, room) =
+            (Arc::clone(&tls), pipeline.clone(), gone.clone(), Arc::clone(&room));
         tracker.spawn(async move {
-            let _seat = seat;
             tokio::select! {
-                () = one(stream, address, &server, &tls, pipeline) => {}
+                () = one(stream, address, &server, &tls, pipeline, (handshake, room)) => {}
                 () = gone.cancelled() => {}
             }
         });
@@ -120,7 +131,7 @@ pub async fn serve(listener: TcpListener, platform: Arc<Platform>, tls: Arc<Tls>
 async fn accept(
     listener: &TcpListener,
     room: &Arc<Semaphore>,
-) -> (TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit) {
+) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
     let mut pause = Duration::from_millis(5);
     loop {
         let Ok(seat) = Arc::clone(room).acquire_owned().await else { std::future::pending().await };
@@ -141,6 +152,7 @@ async fn one(
     platform: &Arc<Platform>,
     tls: &Tls,
     pipeline: Pipeline,
+    (handshake_permit, room): (OwnedSemaphorePermit, Arc<Semaphore>),
 ) {
     let patience = Duration::from_secs(platform.config.limits.handshake_timeout_seconds);
     let stream = match timeout(patience, handshake(stream, tls)).await {
@@ -163,9 +175,22 @@ async fn one(
             return;
         }
     };
+    // Those who proved a certificate have room of their own: silent or foreign peers do not take it.
+    drop(handshake_permit);
+    let Ok(_room) = room.try_acquire_owned() else {
+        metrics::counter!("eservices_connections_refused_total").increment(1);
+        tracing::warn!(%address, "too many connections");
+        return;
+    };
     let connection =
         Arc::new(Connection { peer, killed: CancellationToken::new(), closing: CancellationToken::new() });
-    let _seat = platform.connections.enter(&connection);
+    let Some(_seat) =
+        platform.connections.enter(&connection, platform.config.limits.connections_per_certificate)
+    else {
+        metrics::counter!("eservices_connections_refused_total").increment(1);
+        tracing::info!(%address, serial = %connection.peer.serial, "too many connections of one certificate");
+        return;
+    };
     speak(stream, platform, pipeline, &connection).await;
 }
 

@@ -107,8 +107,12 @@ impl Db {
     }
 
     async fn open_postgres(config: &Database) -> Result<Self, OpenError> {
-        let options = PgConnectOptions::from_str(&config.url)?
-            .options([("default_transaction_isolation", "read committed")]);
+        let options = PgConnectOptions::from_str(&config.url)?.options([
+            ("default_transaction_isolation", "read committed"),
+            ("statement_timeout", "10s"),
+            ("lock_timeout", "10s"),
+            ("idle_in_transaction_session_timeout", "30s"),
+        ]);
         let pool = PgPoolOptions::new()
             .max_connections(config.connections)
             .acquire_timeout(Duration::from_secs(config.acquire_timeout_seconds))

@@ -167,7 +167,7 @@ impl From<sqlx::Error> for Error {
             )
             || code.starts_with("57P")
             || code.starts_with("08")
-            || code == "53300";
+            || matches!(code.as_str(), "53300" | "57014" | "55P03" | "25P03");
         let mut mapped = if away {
             Self::new(Reason::TemporarilyUnavailable, "the database cannot be reached for now")
                 .retry_after(Duration::from_secs(1))

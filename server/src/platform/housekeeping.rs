@@ -3,7 +3,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Platform, registry, unit_of_work};
+use super::{Platform, course, registry, unit_of_work};
+
+/// How long one look may take.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often old replies are looked for.
 const PURGE_EVERY: Duration = Duration::from_secs(3_600);
@@ -14,22 +17,22 @@ pub async fn look(platform: &Arc<Platform>) -> Result<(), sqlx::Error> {
     let looked_at = platform.clock.machine();
     let found = registry::version(&mut reader.conn()).await?;
     if platform.clock.movable() {
-        platform.clock.follow(unit_of_work::course(&mut reader.conn()).await?);
+        platform.clock.follow(course::read(&mut reader.conn()).await?);
     }
     if found != platform.standing.directory().version() {
         let snapshot = registry::read_all(&mut reader.conn()).await?;
         platform.standing.replace(snapshot, &platform.config);
-        let directory = platform.standing.directory();
-        let environment = platform.config.environment;
-        let refused = |peer: &super::identity::Peer| {
-            directory
-                .resolve(peer, environment, looked_at)
-                .is_err_and(|e| e.reason().info().code == tonic::Code::Unauthenticated)
-        };
-        let ended = platform.connections.end_where(refused);
-        tracing::info!(version = found, ended, "registry read");
+        tracing::info!(version = found, "registry read");
     }
     platform.standing.seen(looked_at);
+    // At every look, not only after a change: a connection may have come since with a certificate of nobody.
+    let directory = platform.standing.directory();
+    let environment = platform.config.environment;
+    let ended =
+        platform.connections.end_where(|peer| directory.resolve(peer, environment, looked_at).is_err());
+    if ended > 0 {
+        tracing::info!(ended, "connections ended: their certificates stand for nobody");
+    }
     Ok(())
 }
 
@@ -45,8 +48,11 @@ async fn looks(platform: &Arc<Platform>) {
         // A connection has a timer of its own; a machine that slept, or a clock that was set, is ahead of it.
         let now = platform.clock.machine();
         platform.connections.end_where(|peer| peer.not_after < now);
-        if let Err(error) = look(platform).await {
-            tracing::error!(%error, "the registry cannot be read");
+        // A database that does not answer must not keep the next look from being made.
+        match tokio::time::timeout(PATIENCE, look(platform)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the registry cannot be read"),
+            Err(_) => tracing::error!("the registry cannot be read: the database does not answer"),
         }
     }
 }

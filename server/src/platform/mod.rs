@@ -6,6 +6,7 @@ pub mod body;
 pub mod clock;
 pub mod config;
 pub mod connection;
+pub mod course;
 pub mod db;
 pub mod error;
 pub mod form;
@@ -98,6 +99,7 @@ impl Platform {
             tasks: TaskTracker::new(),
             draining: CancellationToken::new(),
         });
+        course::mend(&platform).await?;
         housekeeping::look(&platform).await?;
         Ok(platform)
     }

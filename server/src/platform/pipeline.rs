@@ -123,6 +123,8 @@ impl Pipeline {
                 }
             })?;
         outcome.party_id.push_str(caller.party_id());
+        // What is refused below costs quota too: a caller without the right is a caller still.
+        let permit = caller.admit()?;
         let method = platform.methods.find(request.uri().path())?;
         outcome.path = method.path;
         outcome.mutates = method.mutates();
@@ -133,7 +135,6 @@ impl Pipeline {
                 .retry_after(Duration::from_secs(5)));
         }
         access::check(method, &caller, platform.config.environment)?;
-        let permit = caller.admit()?;
         Ok(Admitted { caller, method, permit, deadline: self.deadline(request, method)? })
     }
 
@@ -178,7 +179,10 @@ impl Pipeline {
             Some(left) => match tokio::time::timeout(left, handled).await {
                 Ok(handled) => handled,
                 Err(_) => {
-                    return Err((Error::new(Reason::DeadlineExceeded, "the deadline passed").into(), outcome));
+                    return Err((
+                        Error::new(Reason::DeadlineExceeded, "the deadline passed").into(),
+                        outcome,
+                    ));
                 }
             },
             None => handled.await,

@@ -1,6 +1,9 @@
 //! Logs and metrics of the process. Knows no field of any request: what is logged is said at the boundary.
 
+use std::time::Duration;
+
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use super::config::{Log, LogFormat};
@@ -23,5 +26,18 @@ pub fn start_logs(config: &Log) {
 /// Starts counting; none if the process counts already.
 #[must_use]
 pub fn start_metrics() -> Option<PrometheusHandle> {
-    PrometheusBuilder::new().install_recorder().ok()
+    /// From a tenth of a millisecond to half a minute.
+    const SECONDS: [f64; 12] =
+        [0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0, 5.0, 30.0];
+    PrometheusBuilder::new().set_buckets(&SECONDS).ok()?.install_recorder().ok()
+}
+
+/// Drains what was recorded again and again, so that it does not pile up where nobody reads `/metrics`.
+pub async fn keep_metrics(handle: PrometheusHandle, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(5)) => handle.run_upkeep(),
+            () = stop.cancelled() => return,
+        }
+    }
 }

@@ -20,6 +20,7 @@ use super::{
     Platform,
     audit::{AuditLine, Chain, hex},
     clock::Course,
+    course,
     db::{Conn, Tx},
     error::{Error, Reason},
     identity::Caller,
@@ -42,19 +43,45 @@ pub trait Command: Send + Sync + 'static {
     fn run(&self, work: &mut Work) -> impl Future<Output = Result<Self::Answer, Error>> + Send;
 }
 
+/// Who sent a mutating request, and the hash of its body without its id.
+pub struct Sender {
+    /// Who calls.
+    pub caller: Caller,
+    body_hash: String,
+    permit: Option<Permit>,
+}
+
 /// Which request a command comes from.
 #[derive(Clone, Debug)]
 pub struct Origin {
-    /// Who calls.
-    pub caller: Caller,
-    /// Path of the method.
-    pub method: &'static str,
-    /// The caller's id of the request.
-    pub request_id: String,
-    /// Hash of the request's body.
-    pub body_hash: String,
+    caller: Caller,
+    method: &'static str,
+    request_id: String,
+    body_hash: String,
     /// Held until the work is done, so that a reset does not free it early.
-    pub permit: Option<Permit>,
+    _permit: Option<Permit>,
+}
+
+/// Takes a mutating request apart: its sender, its id as it was written, and the rest.
+pub fn open<T: Message>(
+    request: tonic::Request<T>,
+    id: impl FnOnce(&mut T) -> &mut String,
+) -> Result<(Sender, String, T), Error> {
+    let (caller, permit) = (Caller::of(&request)?, request.extensions().get().cloned());
+    let mut request = request.into_inner();
+    // Without the id: the same UUID in other letters is the same request.
+    let request_id = std::mem::take(id(&mut request));
+    let body_hash = hex(&Sha256::digest(request.encode_to_vec()));
+    Ok((Sender { caller, body_hash, permit }, request_id, request))
+}
+
+impl Sender {
+    /// The origin of the command that the request asks for.
+    #[must_use]
+    pub fn origin(self, method: &'static str, request_id: String) -> Origin {
+        let Self { caller, body_hash, permit } = self;
+        Origin { caller, method, request_id, body_hash, _permit: permit }
+    }
 }
 
 /// The transaction as a command sees it.
@@ -261,8 +288,7 @@ async fn attempt<C: Command>(
     command: &C,
 ) -> Result<C::Answer, Error> {
     let party_id = origin.caller.party_id();
-    let mut work = begin(platform, party_id, origin.method, origin.request_id.clone()).await?;
-    work.lock(party_id).await?;
+    let mut work = begin(platform, party_id, origin.method, origin.request_id.clone(), party_id).await?;
     if let Some(stored) = stored_reply(&mut work, origin).await? {
         work.tx.rollback().await?;
         if stored.body_hash != origin.body_hash {
@@ -307,8 +333,7 @@ async fn attempt_own<C: Command>(
     action: &'static str,
     command: &C,
 ) -> Result<C::Answer, Error> {
-    let mut work = begin(platform, SERVER_ACTOR, action, String::new()).await?;
-    work.lock(owner).await?;
+    let mut work = begin(platform, SERVER_ACTOR, action, String::new(), owner).await?;
     match command.run(&mut work).await {
         Ok(answer) => {
             work.finish().await?.commit().await?;
@@ -321,49 +346,34 @@ async fn attempt_own<C: Command>(
     }
 }
 
+/// Begins, locks the owner's row, and only then looks at the clocks: what waited decides by the time at which it goes on.
 async fn begin(
     platform: &Platform,
     actor: &str,
     method: &'static str,
     request_id: String,
+    owner: &str,
 ) -> Result<Work, Error> {
-    let mut tx = platform.db.begin().await?;
-    let course = if platform.clock.movable() { course(&mut tx.conn()).await? } else { Course::REAL };
-    platform.clock.follow(course);
-    let machine_now = platform.clock.machine();
-    let now = platform.clock.business();
-    Ok(Work {
-        tx,
-        now,
-        course,
-        machine_now,
+    let mut work = Work {
+        tx: platform.db.begin().await?,
+        now: Timestamp::UNIX_EPOCH,
+        machine_now: Timestamp::UNIX_EPOCH,
+        course: Course::REAL,
         actor: actor.to_owned(),
         method,
         request_id,
         parties: BTreeMap::new(),
         events: Vec::new(),
         lines: Vec::new(),
-    })
-}
-
-/// How business time runs, as the database says.
-pub async fn course(conn: &mut Conn<'_>) -> Result<Course, sqlx::Error> {
-    sql!(one, conn, Course, "SELECT base, anchor, speed FROM business_clock WHERE id = 1")
-}
-
-/// Sets a new course of business time, if the known one still holds.
-pub async fn set_course(conn: &mut Conn<'_>, known: Course, course: Course) -> Result<bool, sqlx::Error> {
-    let rows = sql!(
-        execute,
-        conn,
-        "UPDATE business_clock SET base = $1, anchor = $2, speed = $3 WHERE id = 1 AND base = $4 AND anchor = $5",
-        course.base,
-        course.anchor,
-        course.speed,
-        known.base,
-        known.anchor,
-    )?;
-    Ok(rows == 1)
+    };
+    work.lock(owner).await?;
+    if platform.clock.movable() {
+        work.course = course::read(&mut work.conn()).await?;
+        platform.clock.follow(work.course);
+    }
+    work.machine_now = platform.clock.machine();
+    work.now = platform.clock.business();
+    Ok(work)
 }
 
 async fn stored_reply(work: &mut Work, origin: &Origin) -> Result<Option<Stored>, sqlx::Error> {
@@ -376,12 +386,6 @@ async fn stored_reply(work: &mut Work, origin: &Origin) -> Result<Option<Stored>
         origin.method,
         &origin.request_id,
     )
-}
-
-/// The hash that tells two bodies of one `request_id` apart.
-#[must_use]
-pub fn body_hash(request: &impl Message) -> String {
-    hex(&Sha256::digest(request.encode_to_vec()))
 }
 
 /// Deletes replies that are older than their retention (machine time); answers how many.

@@ -12,10 +12,10 @@ use crate::{
     platform::{
         Platform,
         clock::{Course, to_wire},
+        course,
         error::{Error, Reason, Violations},
         form,
-        identity::Caller,
-        unit_of_work::{self, Command, Origin, Work, body_hash},
+        unit_of_work::{self, Command, Work},
     },
 };
 
@@ -26,7 +26,7 @@ impl Service {
     /// Follows the clock row and answers when all that is due has happened.
     async fn settle(&self) -> Result<(), Error> {
         let mut reader = self.0.db.read().await?;
-        let course = unit_of_work::course(&mut reader.conn()).await?;
+        let course = course::read(&mut reader.conn()).await?;
         drop(reader);
         self.0.clock.follow(course);
         appointments::lapse_due(&self.0).await?;
@@ -40,16 +40,14 @@ impl SandboxService for Service {
         &self,
         request: Request<pb::AdvanceClockRequest>,
     ) -> Result<Response<pb::AdvanceClockResponse>, Status> {
-        let (caller, permit) = (Caller::of(&request)?, request.extensions().get().cloned());
-        let body_hash = body_hash(request.get_ref());
-        let request = request.into_inner();
+        let (sender, request_id, request) = unit_of_work::open(request, |r| &mut r.request_id)?;
         let mut violations = Violations::default();
-        let request_id = form::request_id(&request.request_id, &mut violations);
+        let request_id = form::request_id(&request_id, &mut violations);
         let jump = wire::jump(request.target, self.0.clock.business(), &mut violations);
         let (request_id, jump) = violations.finish(request_id.zip(jump))?;
         let method = "/eservices.sandbox.v1.SandboxService/AdvanceClock";
-        let command = AdvanceClock { party_id: caller.party_id().to_owned(), jump };
-        let origin = Origin { caller, method, request_id, body_hash, permit };
+        let command = AdvanceClock { party_id: sender.caller.party_id().to_owned(), jump };
+        let origin = sender.origin(method, request_id);
         let answer = unit_of_work::execute(&self.0, origin, command).await?;
         self.settle().await?;
         Ok(Response::new(answer))
@@ -59,16 +57,14 @@ impl SandboxService for Service {
         &self,
         request: Request<pb::SetClockSpeedRequest>,
     ) -> Result<Response<pb::SetClockSpeedResponse>, Status> {
-        let (caller, permit) = (Caller::of(&request)?, request.extensions().get().cloned());
-        let body_hash = body_hash(request.get_ref());
-        let request = request.into_inner();
+        let (sender, request_id, request) = unit_of_work::open(request, |r| &mut r.request_id)?;
         let mut violations = Violations::default();
-        let request_id = form::request_id(&request.request_id, &mut violations);
+        let request_id = form::request_id(&request_id, &mut violations);
         let speed = wire::speed(request.speed, &mut violations);
         let request_id = violations.finish(request_id)?;
         let method = "/eservices.sandbox.v1.SandboxService/SetClockSpeed";
-        let command = SetClockSpeed { party_id: caller.party_id().to_owned(), speed };
-        let origin = Origin { caller, method, request_id, body_hash, permit };
+        let command = SetClockSpeed { party_id: sender.caller.party_id().to_owned(), speed };
+        let origin = sender.origin(method, request_id);
         let answer = unit_of_work::execute(&self.0, origin, command).await?;
         self.settle().await?;
         Ok(Response::new(answer))
@@ -78,14 +74,13 @@ impl SandboxService for Service {
         &self,
         request: Request<pb::ResetAppointmentsRequest>,
     ) -> Result<Response<pb::ResetAppointmentsResponse>, Status> {
-        let (caller, permit) = (Caller::of(&request)?, request.extensions().get().cloned());
-        let body_hash = body_hash(request.get_ref());
+        let (sender, request_id, _) = unit_of_work::open(request, |r| &mut r.request_id)?;
         let mut violations = Violations::default();
-        let request_id = form::request_id(&request.get_ref().request_id, &mut violations);
+        let request_id = form::request_id(&request_id, &mut violations);
         let request_id = violations.finish(request_id)?;
         let method = "/eservices.sandbox.v1.SandboxService/ResetAppointments";
-        let command = ResetAppointments { party_id: caller.party_id().to_owned() };
-        let origin = Origin { caller, method, request_id, body_hash, permit };
+        let command = ResetAppointments { party_id: sender.caller.party_id().to_owned() };
+        let origin = sender.origin(method, request_id);
         Ok(Response::new(unit_of_work::execute(&self.0, origin, command).await?))
     }
 }
@@ -142,7 +137,7 @@ async fn change_course(
     // Nodes take over a course by its anchor: the later one wins, also where this node's machine clock is behind.
     let anchor = work.machine_now().as_microsecond().max(known.anchor + 1);
     let course = Course { base: base.as_microsecond(), anchor, speed };
-    if !unit_of_work::set_course(&mut work.conn(), known, course).await? {
+    if !course::set(&mut work.conn(), known, course).await? {
         return Err(Error::overtaken());
     }
     let revision = work.announce(party_id, "sandbox.clock_changed", "clock", state).await?;

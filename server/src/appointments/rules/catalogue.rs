@@ -34,8 +34,6 @@ pub struct Nature {
     pub label_en: String,
     /// The right that opens it.
     pub e_service: String,
-    /// Whether a fibre order can quote the appointment.
-    pub fibre: bool,
     /// The field that it needs besides those that all need.
     pub needs: Needs,
     /// First bookable day, J+n.
@@ -168,5 +166,15 @@ mod tests {
             assert_eq!(nature.needs == Needs::StreetNumber, public, "{}", nature.code);
         }
         assert_eq!(catalogue.prefix(VisitType::House), "ITP");
+        let offers =
+            eservices_reference::offers::parse("default", eservices_reference::offers::DEFAULT).unwrap();
+        for offer in offers.all().iter().filter(|o| !o.product_nature.is_empty()) {
+            assert!(
+                catalogue.nature(&offer.product_nature).is_some(),
+                "{}: {}",
+                offer.code,
+                offer.product_nature
+            );
+        }
     }
 }

@@ -50,7 +50,7 @@ impl Command for Lapse {
     }
 }
 
-/// Lets every due hold lapse; answers how many there were.
+/// Lets every due hold lapse; answers how many there were. One that cannot lapse does not keep the others from it.
 pub async fn lapse_due(platform: &Arc<Platform>) -> Result<usize, Error> {
     let mut total = 0;
     loop {
@@ -72,29 +72,42 @@ pub async fn wanting_room<T, F: Future<Output = Result<T, Error>>>(
     run: impl Fn() -> F,
 ) -> Result<T, Error> {
     match run().await {
-        Err(full) if full.reason() == Reason::Frdv02 && lapse_in_slot(platform, slot_id).await? > 0 => {
-            run().await
-        }
+        Err(full) if full.reason() == Reason::Frdv02 && makes_room(platform, slot_id).await? => run().await,
         outcome => outcome,
     }
 }
 
-/// Lets the due holds of one slot lapse; answers how many there were.
-async fn lapse_in_slot(platform: &Arc<Platform>, slot_id: &str) -> Result<usize, Error> {
+/// Lets the due holds of one slot lapse; says whether the slot has room now, whoever made it.
+async fn makes_room(platform: &Arc<Platform>, slot_id: &str) -> Result<bool, Error> {
     let now = platform.clock.business().as_microsecond();
     let mut reader = platform.db.read().await?;
     let due = store::due_in_slot(&mut reader.conn(), slot_id, now).await?;
     drop(reader);
-    lapse_each(platform, due).await
+    if !due.is_empty() {
+        lapse_each(platform, due).await?;
+    }
+    let mut reader = platform.db.read().await?;
+    let slot = store::slot(&mut reader.conn(), slot_id).await?;
+    Ok(slot.is_some_and(|s| s.booked < s.capacity))
 }
 
+/// Answers how many lapsed; fails where none could.
 async fn lapse_each(platform: &Arc<Platform>, due: Vec<Due>) -> Result<usize, Error> {
-    let count = due.len();
+    let (mut done, mut failed) = (0, None);
     for due in due {
-        let owner = due.party_id.clone();
-        unit_of_work::execute_own(platform, owner, "appointments.lapse", Lapse { due }).await?;
+        let (owner, reference) = (due.party_id.clone(), due.reference.clone());
+        match unit_of_work::execute_own(platform, owner, "appointments.lapse", Lapse { due }).await {
+            Ok(_) => done += 1,
+            Err(error) => {
+                tracing::error!(reference, %error, "a due hold cannot lapse");
+                failed = failed.or(Some(error));
+            }
+        }
     }
-    Ok(count)
+    match failed {
+        Some(error) if done == 0 => Err(error),
+        _ => Ok(done),
+    }
 }
 
 /// The sweeper: looks for due holds until the server stops.

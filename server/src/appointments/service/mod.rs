@@ -23,7 +23,7 @@ use crate::platform::{
     error::{Error, Violations},
     form,
     identity::Caller,
-    unit_of_work::{self, Origin, body_hash},
+    unit_of_work,
 };
 
 /// Answers for the operators' appointments.
@@ -57,19 +57,17 @@ impl AppointmentService for Service {
         &self,
         request: Request<pb::HoldAppointmentRequest>,
     ) -> Result<Response<pb::HoldAppointmentResponse>, Status> {
-        let (caller, permit) = (Caller::of(&request)?, request.extensions().get().cloned());
-        let body_hash = body_hash(request.get_ref());
-        let request = request.into_inner();
+        let (sender, request_id, request) = unit_of_work::open(request, |r| &mut r.request_id)?;
         let mut violations = Violations::default();
-        let request_id = form::request_id(&request.request_id, &mut violations);
+        let request_id = form::request_id(&request_id, &mut violations);
         let slot_id = wire::slot_id(&request.slot_id, &mut violations);
         let intervention = wire::intervention(request.intervention, &self.0.reference, &mut violations)?;
         let (request_id, slot_id, intervention) =
             violations.finish(request_id.zip(slot_id).zip(intervention).map(|((a, b), c)| (a, b, c)))?;
-        require_nature(&caller, intervention.nature)?;
+        require_nature(&sender.caller, intervention.nature)?;
         let method = "/eservices.appointments.v1.AppointmentService/HoldAppointment";
-        let origin = Origin { caller, method, request_id, body_hash, permit };
-        let hold = Hold::new(&self.0, origin.caller.party_id(), intervention, slot_id);
+        let hold = Hold::new(&self.0, sender.caller.party_id(), intervention, slot_id);
+        let origin = sender.origin(method, request_id);
         Ok(Response::new(hold.run_with_lapse(&self.0, origin).await?))
     }
 
@@ -77,18 +75,16 @@ impl AppointmentService for Service {
         &self,
         request: Request<pb::RescheduleAppointmentRequest>,
     ) -> Result<Response<pb::RescheduleAppointmentResponse>, Status> {
-        let (caller, permit) = (Caller::of(&request)?, request.extensions().get().cloned());
-        let body_hash = body_hash(request.get_ref());
-        let request = request.into_inner();
+        let (sender, request_id, request) = unit_of_work::open(request, |r| &mut r.request_id)?;
         let mut violations = Violations::default();
-        let request_id = form::request_id(&request.request_id, &mut violations);
+        let request_id = form::request_id(&request_id, &mut violations);
         let slot_id = wire::slot_id(&request.slot_id, &mut violations);
         let target = target(&request.reference, &request.etag, &mut violations);
         let (request_id, slot_id, (reference, etag)) =
             violations.finish(request_id.zip(slot_id).zip(target).map(|((a, b), c)| (a, b, c)))?;
         let method = "/eservices.appointments.v1.AppointmentService/RescheduleAppointment";
-        let origin = Origin { caller: caller.clone(), method, request_id, body_hash, permit };
-        let reschedule = Reschedule { caller, reference, etag, slot_id };
+        let reschedule = Reschedule { caller: sender.caller.clone(), reference, etag, slot_id };
+        let origin = sender.origin(method, request_id);
         Ok(Response::new(reschedule.run_with_lapse(&self.0, origin).await?))
     }
 
@@ -96,16 +92,14 @@ impl AppointmentService for Service {
         &self,
         request: Request<pb::CancelAppointmentRequest>,
     ) -> Result<Response<pb::CancelAppointmentResponse>, Status> {
-        let (caller, permit) = (Caller::of(&request)?, request.extensions().get().cloned());
-        let body_hash = body_hash(request.get_ref());
-        let request = request.into_inner();
+        let (sender, request_id, request) = unit_of_work::open(request, |r| &mut r.request_id)?;
         let mut violations = Violations::default();
-        let request_id = form::request_id(&request.request_id, &mut violations);
+        let request_id = form::request_id(&request_id, &mut violations);
         let target = target(&request.reference, &request.etag, &mut violations);
         let (request_id, (reference, etag)) = violations.finish(request_id.zip(target))?;
         let method = "/eservices.appointments.v1.AppointmentService/CancelAppointment";
-        let origin = Origin { caller: caller.clone(), method, request_id, body_hash, permit };
-        let cancel = Cancel { caller, reference, etag };
+        let cancel = Cancel { caller: sender.caller.clone(), reference, etag };
+        let origin = sender.origin(method, request_id);
         Ok(Response::new(unit_of_work::execute(&self.0, origin, cancel).await?))
     }
 

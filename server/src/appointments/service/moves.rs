@@ -6,7 +6,7 @@ use eservices::appointments::v1 as pb;
 use eservices_reference::ids::Insee;
 
 use super::{
-    hold::{bookable_slot, no_room},
+    hold::{bookable_slot, no_room, zone_of},
     lapse::wanting_room,
     read::alternatives,
     require_nature,
@@ -20,7 +20,7 @@ use crate::{
     platform::{
         Platform,
         clock::instant,
-        error::{Error, Reason},
+        error::{Error, Reason, Violations},
         identity::Caller,
         unit_of_work::{self, Command, Origin, Work},
     },
@@ -88,13 +88,20 @@ impl Command for Reschedule {
             return Err(Error::new(Reason::Frdv01, "the appointment can not be changed any more")
                 .with("max_changes", appointment.max_changes.to_string()));
         }
+        if appointment.slot_id == self.slot_id {
+            let mut violations = Violations::default();
+            violations.push("slot_id", "expected another slot than the one the appointment has");
+            violations.check()?;
+        }
         let territory = appointment.territory();
-        let slot = bookable_slot(work, &self.slot_id, &appointment.zone_code, nature, territory).await?;
+        let zone = zone_of(work, &appointment.commune_code).await?;
+        let slot = bookable_slot(work, &self.slot_id, &zone, nature, territory).await?;
         exchange(work, &appointment.slot_id, &slot.slot_id).await?;
         let version = appointment.version;
         let resource = format!("appointments/{}", appointment.reference);
         let state = appointment.state.as_str();
         let detail = format!("slot={} was={}", slot.slot_id, appointment.slot_id);
+        appointment.zone_code = zone;
         appointment.slot_id = slot.slot_id;
         appointment.slot_day = slot.day;
         appointment.slot_start = slot.local_start;

@@ -1,8 +1,11 @@
 //! The questions of `AppointmentService`: form, search, get, list, and the alternatives of a refusal.
 
 use eservices::appointments::v1 as pb;
-use eservices_reference::{calendar::Territory, ids::Insee};
-use jiff::civil::Date;
+use eservices_reference::{
+    calendar::{Territory, is_working_day},
+    ids::Insee,
+};
+use jiff::{ToSpan as _, civil::Date};
 
 use super::{hold::no_zone, require_nature};
 use crate::{
@@ -122,8 +125,10 @@ impl Search {
         let place = &self.intervention.place;
         let offered = offered(platform, self.intervention.nature, &place.commune, place.territory).await?;
         let days: Vec<Date> = offered.iter().map(|s| s.day.0).collect();
-        let mut slots: Vec<Slot> =
-            offered.into_iter().filter(|s| (self.first..=self.last).contains(&s.day.0)).collect();
+        let mut slots: Vec<Slot> = offered
+            .into_iter()
+            .filter(|s| s.day.0 <= self.window.1 && (self.first..=self.last).contains(&s.day.0))
+            .collect();
         search::rank(&mut slots, self.preferred_day, self.preferred_moment);
         slots.truncate(self.max_slots);
         let next =
@@ -137,7 +142,11 @@ impl Search {
     }
 }
 
-/// The slots of the whole window that have room and may be booked, by start.
+/// How far after the window a day with room is looked for.
+const LOOK_AHEAD_DAYS: i64 = 60;
+
+/// The slots with room on working days from the window's first day on, by start: those after the window, too, of which
+/// a caller without any is told the first day.
 async fn offered(
     platform: &Platform,
     nature: &Nature,
@@ -149,8 +158,9 @@ async fn offered(
     let mut reader = platform.db.read().await?;
     let mut conn = reader.conn();
     let zone = store::zone_of(&mut conn, commune.as_str()).await?.ok_or_else(|| no_zone(commune.as_str()))?;
-    let mut slots = store::with_room(&mut conn, &zone, first, last).await?;
-    slots.retain(|s| search::is_bookable(nature, today, territory, s.day.0));
+    let mut slots =
+        store::with_room(&mut conn, &zone, first, last.saturating_add(LOOK_AHEAD_DAYS.days())).await?;
+    slots.retain(|s| is_working_day(territory, s.day.0));
     Ok(slots)
 }
 
@@ -163,13 +173,17 @@ pub async fn alternatives(
     territory: Territory,
     wanted: &str,
 ) -> Result<Error, Error> {
+    let (_, last) = search::window(nature, paris_day(platform.clock.business()));
     let mut slots = offered(platform, nature, commune, territory).await?;
-    slots.retain(|s| s.slot_id != wanted);
+    let first_later = slots.iter().map(|s| s.day.0).find(|day| *day > last);
+    slots.retain(|s| s.day.0 <= last && s.slot_id != wanted);
     let wanted_day = wanted.split('-').nth(1).and_then(|d| Date::strptime("%Y%m%d", d).ok());
     search::rank(&mut slots, wanted_day, None);
     slots.truncate(5);
     let detail = pb::SlotAlternatives {
-        next_day_with_room: slots.iter().map(|s| s.day.0).min().map_or_else(String::new, |d| d.to_string()),
+        next_day_with_room: first_later
+            .filter(|_| slots.is_empty())
+            .map_or_else(String::new, |d| d.to_string()),
         slots: slots.iter().map(|s| wire::slot_to_wire(s, territory)).collect(),
     };
     Ok(refusal.detail("eservices.appointments.v1.SlotAlternatives", &detail))

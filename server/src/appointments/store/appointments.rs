@@ -207,7 +207,7 @@ pub async fn move_to_slot(
         execute,
         conn,
         "UPDATE appointments SET slot_id = $4, slot_day = $5, slot_start = $6, slot_end = $7, changes = $8, version = $9, \
-         revision = $10, updated_at = $11 \
+         revision = $10, updated_at = $11, zone_code = $12 \
          WHERE reference = $1 AND party_id = $2 AND version = $3 \
          AND (state = 'confirmed' OR (state = 'held' AND expires_at > $11))",
         &a.reference,
@@ -221,6 +221,7 @@ pub async fn move_to_slot(
         a.version,
         a.revision,
         now,
+        &a.zone_code,
     )?;
     Ok(rows == 1)
 }

@@ -2,7 +2,7 @@
 
 use super::{Appointment, find, set_state};
 use crate::{
-    appointments::rules::{Action, CATALOGUE, machine},
+    appointments::rules::{Action, machine},
     platform::{
         clock::instant,
         error::{Error, Reason},
@@ -19,6 +19,8 @@ pub struct Quote {
     pub reference: String,
     /// The order, for instance its number.
     pub order_ref: String,
+    /// Product nature of the order, for instance `JUST_FIBRE`.
+    pub product_nature: String,
     /// Building of the order; empty if it names a street.
     pub imb: String,
     /// INSEE code of the order's commune.
@@ -29,7 +31,7 @@ pub struct Quote {
     pub street_number: String,
 }
 
-/// Confirms the appointment for a fibre order, or says why not: NOT_FOUND, FRDV03/04 (state), FRDV05 (not fibre),
+/// Confirms the appointment for an order, or says why not: NOT_FOUND, FRDV03/04 (state), FRDV05 (another nature),
 /// FRDV06 (other address), in this order. The caller announces its own change; this announces the appointment's.
 pub async fn confirm(work: &mut Work, quote: &Quote) -> Result<Appointment, Error> {
     let now = work.now;
@@ -37,9 +39,12 @@ pub async fn confirm(work: &mut Work, quote: &Quote) -> Result<Appointment, Erro
         .await?
         .ok_or_else(|| Error::not_found("Appointment", &quote.reference))?;
     let next = machine::next(appointment.state_at(now), Action::Confirm, instant(appointment.expires_at))?;
-    if !CATALOGUE.nature(&appointment.product_nature).is_some_and(|n| n.fibre) {
-        return Err(Error::new(Reason::Frdv05, "the appointment is for another product nature than fibre")
-            .with("product_nature", &appointment.product_nature));
+    if appointment.product_nature != quote.product_nature {
+        return Err(Error::new(
+            Reason::Frdv05,
+            "the appointment is for another product nature than the order",
+        )
+        .with("product_nature", &appointment.product_nature));
     }
     if !same_address(&appointment, quote) {
         return Err(Error::new(Reason::Frdv06, "the appointment is for another address")

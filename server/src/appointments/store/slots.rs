@@ -148,14 +148,16 @@ pub async fn free_many(conn: &mut Conn<'_>, slots: &[(String, i64)]) -> Result<u
     )
 }
 
-/// Publishes slots; answers how many rows took the new capacity (fewer than given: some have more bookings).
+/// Publishes slots; answers how many rows took the new capacity (fewer than given: some have more bookings, or bookings
+/// that end at another time).
 pub async fn publish(conn: &mut Conn<'_>, zone: &str, changes: &[Change]) -> Result<u64, sqlx::Error> {
     many!(
         conn,
         "INSERT INTO appointments_slots (slot_id, zone_code, day, local_start, local_end, capacity, booked) ",
         changes,
         " ON CONFLICT (slot_id) DO UPDATE SET local_end = excluded.local_end, capacity = excluded.capacity \
-         WHERE appointments_slots.booked <= excluded.capacity",
+         WHERE appointments_slots.booked <= excluded.capacity \
+         AND (appointments_slots.booked = 0 OR appointments_slots.local_end = excluded.local_end)",
         |c| (&c.slot_id, zone, c.day.to_string(), &c.local_start, &c.local_end, c.capacity, 0_i64)
     )
 }
