@@ -15,13 +15,13 @@ use tonic::{
     transport::{Certificate, Identity, Server, ServerTlsConfig, server::TcpIncoming},
 };
 
-use crate::{echo::Echo, world};
+use crate::{Failure, echo::Echo, world};
 
 /// The whole server: what `eservices-server serve` does, on a free port.
 pub async fn eligibility(folder: &Path) -> Result<(), Failure> {
     let config = world::config(folder)?;
     telemetry::start_logs(&config.log);
-    let node = serve::launch(config).await?;
+    let node = serve::launch(config).await.map_err(|e| e.to_string())?;
     ready(node.server.address.port());
     std::future::pending().await
 }

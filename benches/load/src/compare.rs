@@ -6,7 +6,7 @@ use eservices::eligibility::v1::{CheckEligibilityRequest, check_eligibility_requ
 use prost::Message as _;
 
 use crate::{
-    echo,
+    Failure, echo,
     load::{self, Question, Wire},
     process::{self, Served},
     report::{Figure, Measured, Memory, Ratio, Report, Row, Spread, median},

@@ -20,6 +20,8 @@ use tonic::{
     server::{Grpc, NamedService, UnaryService},
 };
 
+use crate::Failure;
+
 /// Answers each of its paths with the same bytes, whatever it is asked.
 #[derive(Clone, Debug)]
 pub struct Echo {

@@ -11,7 +11,8 @@ use std::{
 use tokio::{net::TcpListener, process::Command, time::sleep};
 
 use crate::{
-    load::{Failure, Question, Wire},
+    Failure,
+    load::{Question, Wire},
     process,
     report::{Launched, median},
     world,

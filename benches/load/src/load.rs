@@ -14,6 +14,8 @@ use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::{net::TcpStream, task::JoinSet};
 use tokio_rustls::TlsConnector;
 
+use crate::Failure;
+
 /// One question, ready to be sent.
 #[derive(Clone, Debug)]
 pub struct Question {

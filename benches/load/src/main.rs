@@ -20,6 +20,9 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 
+/// Why something could not be measured.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
 /// Measure CPU per request, throughput and latency; start time, idle memory and size of the server.
 #[derive(Debug, Parser)]
 #[command(name = "eservices-load", version, max_term_width = 110)]

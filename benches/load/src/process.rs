@@ -13,6 +13,8 @@ use tokio::{
     time::timeout,
 };
 
+use crate::Failure;
+
 /// The kernel counts CPU time for users in hundredths of a second on every architecture that we build for.
 const TICK: Duration = Duration::from_millis(10);
 

@@ -4,6 +4,8 @@ use std::fs;
 
 use serde::Serialize;
 
+use crate::Failure;
+
 /// One window of one server.
 #[derive(Debug)]
 pub struct Measured {

@@ -17,6 +17,8 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
 };
 
+use crate::Failure;
+
 /// The reference data that is asked about.
 const REFERENCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../server/demo-data");
 

@@ -1,8 +1,13 @@
-//! The row that business time runs by: read, changed where the known one still holds, mended at start.
+//! The row that business time runs by: read, locked, changed where the known one still holds, mended at start.
 //!
 //! Knows no caller; what the three numbers mean is `clock`'s business.
 
-use super::{Platform, clock::Course, db::Conn};
+use super::{
+    Platform,
+    clock::{Clock, Course},
+    db::Conn,
+    unit_of_work::Work,
+};
 use crate::sql;
 
 /// Outside production, at start: a course whose anchor lies ahead of machine time (a clock that was set back) would stand
@@ -20,6 +25,17 @@ pub async fn mend(platform: &Platform) -> Result<(), sqlx::Error> {
 /// How business time runs, as the database says.
 pub async fn read(conn: &mut Conn<'_>) -> Result<Course, sqlx::Error> {
     sql!(one, conn, Course, "SELECT base, anchor, speed FROM business_clock WHERE id = 1")
+}
+
+/// Locks the row for work that changes it, after the caller's own row, and looks at the clocks anew: it decides by the time
+/// that the change before it left. Work that only read the course was overtaken again and again.
+pub async fn lock(work: &mut Work, clock: &Clock) -> Result<(), sqlx::Error> {
+    const TEXT: &str = "UPDATE business_clock SET speed = speed WHERE id = 1 RETURNING base, anchor, speed";
+    work.course = sql!(one, &mut work.conn(), Course, TEXT)?;
+    clock.follow(work.course);
+    work.machine_now = clock.machine();
+    work.now = clock.business();
+    Ok(())
 }
 
 /// Sets a new course of business time, if the known one still holds.

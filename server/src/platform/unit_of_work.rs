@@ -91,7 +91,7 @@ pub struct Work {
     pub now: Timestamp,
     /// How business time ran when the work began, as the database said.
     pub course: Course,
-    machine_now: Timestamp,
+    pub(super) machine_now: Timestamp,
     actor: String,
     method: &'static str,
     request_id: String,

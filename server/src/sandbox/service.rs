@@ -11,7 +11,7 @@ use crate::{
     appointments::{self, store},
     platform::{
         Platform,
-        clock::{Course, to_wire},
+        clock::{Clock, Course, to_wire},
         course,
         error::{Error, Reason, Violations},
         form,
@@ -46,7 +46,8 @@ impl SandboxService for Service {
         let jump = wire::jump(request.target, self.0.clock.business(), &mut violations);
         let (request_id, jump) = violations.finish(request_id.zip(jump))?;
         let method = "/eservices.sandbox.v1.SandboxService/AdvanceClock";
-        let command = AdvanceClock { party_id: sender.caller.party_id().to_owned(), jump };
+        let command =
+            AdvanceClock { party_id: sender.caller.party_id().to_owned(), clock: self.0.clock.clone(), jump };
         let origin = sender.origin(method, request_id);
         let answer = unit_of_work::execute(&self.0, origin, command).await?;
         self.settle().await?;
@@ -63,7 +64,11 @@ impl SandboxService for Service {
         let speed = wire::speed(request.speed, &mut violations);
         let request_id = violations.finish(request_id)?;
         let method = "/eservices.sandbox.v1.SandboxService/SetClockSpeed";
-        let command = SetClockSpeed { party_id: sender.caller.party_id().to_owned(), speed };
+        let command = SetClockSpeed {
+            party_id: sender.caller.party_id().to_owned(),
+            clock: self.0.clock.clone(),
+            speed,
+        };
         let origin = sender.origin(method, request_id);
         let answer = unit_of_work::execute(&self.0, origin, command).await?;
         self.settle().await?;
@@ -87,6 +92,7 @@ impl SandboxService for Service {
 
 struct AdvanceClock {
     party_id: String,
+    clock: Clock,
     jump: Jump,
 }
 
@@ -94,6 +100,7 @@ impl Command for AdvanceClock {
     type Answer = pb::AdvanceClockResponse;
 
     async fn run(&self, work: &mut Work) -> Result<Self::Answer, Error> {
+        course::lock(work, &self.clock).await?;
         let now = work.now;
         let target = match self.jump {
             Jump::By(by) => now.saturating_add(by).unwrap_or(now),
@@ -111,6 +118,7 @@ impl Command for AdvanceClock {
 
 struct SetClockSpeed {
     party_id: String,
+    clock: Clock,
     speed: f64,
 }
 
@@ -118,14 +126,14 @@ impl Command for SetClockSpeed {
     type Answer = pb::SetClockSpeedResponse;
 
     async fn run(&self, work: &mut Work) -> Result<Self::Answer, Error> {
+        course::lock(work, &self.clock).await?;
         let now = work.now;
         let revision = change_course(work, &self.party_id, now, self.speed, "speed_set").await?;
         Ok(pb::SetClockSpeedResponse { business_time: Some(to_wire(now)), revision })
     }
 }
 
-/// Sets a new course from `base` on, unless another one was set since this work began: `base` was decided on the one that
-/// the work itself read, not on what the clock has learnt meanwhile.
+/// Sets a new course from `base` on, which was decided on the one that this work locked.
 async fn change_course(
     work: &mut Work,
     party_id: &str,
