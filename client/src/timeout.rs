@@ -8,6 +8,9 @@ use tonic::Status;
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
+/// Less than this is no time for an attempt.
+const LEAST: Duration = Duration::from_millis(2);
+
 /// The instant at which a call is over, whatever its attempts have come to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
@@ -27,9 +30,9 @@ impl Deadline {
         self.limit.map(|(at, _)| at)
     }
 
-    /// False if waiting that long leaves no time to call.
+    /// False if waiting that long leaves no time to call: timers tick in milliseconds and end late rather than early.
     pub(crate) fn allows(&self, wait: Duration) -> bool {
-        self.limit.is_none_or(|(at, _)| Instant::now() + wait < at)
+        self.limit.is_none_or(|(at, _)| Instant::now() + wait + LEAST < at)
     }
 
     /// Tells the server what is left.
