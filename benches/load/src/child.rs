@@ -4,7 +4,7 @@ use std::{convert::Infallible, io::Read as _, net::Ipv4Addr, path::Path, sync::A
 
 use eservices_server::{
     commands::serve,
-    platform::{telemetry, tls::Tls},
+    platform::{linger::Lingering, telemetry, tls::Tls},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
@@ -63,6 +63,7 @@ async fn speak(stream: TcpStream, tls: &Tls, routes: Routes, streams: u32) -> Re
         .max_header_list_size(16 * 1024)
         .keep_alive_interval(Some(Duration::from_secs(60)))
         .keep_alive_timeout(Duration::from_secs(20));
+    let stream = Lingering::new(stream, Duration::from_secs(1));
     Ok(http.serve_connection(TokioIo::new(stream), service).await?)
 }
 
