@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use eservices::{appointments::v1 as ap, common::v1::AppointmentType};
@@ -21,6 +21,10 @@ use crate::{
 };
 
 const CLIENTS: usize = 10;
+/// How long the one who kills waits for the clients before the test gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// A client leaves a hold alone for at least so long, 3 s: it lapses after 2 s.
+const NEGLECT: Duration = Duration::from_secs(3);
 /// A client that gets no answer for so long gives up: 20 s.
 const ATTEMPTS: u32 = 1_000;
 
@@ -44,12 +48,13 @@ impl Default for Shared {
 impl Shared {
     /// Until so many answers more have come.
     pub async fn after_answers(&self, more: u64) {
-        after(&self.answers, more).await;
+        let goal = *self.answers.borrow() + more;
+        until(&self.answers, goal, "answers").await;
     }
 
-    /// Until a client finds that something of its own lapsed.
+    /// Until a client has found that something of its own lapsed, since the run began.
     pub async fn after_lapse(&self) {
-        after(&self.lapses, 1).await;
+        until(&self.lapses, 1, "a hold that lapsed").await;
     }
 
     fn note(&self, outcome: &Outcome) {
@@ -60,11 +65,10 @@ impl Shared {
     }
 }
 
-async fn after(counter: &watch::Sender<u64>, more: u64) {
+async fn until(counter: &watch::Sender<u64>, goal: u64, what: &str) {
     let mut counter = counter.subscribe();
-    let goal = *counter.borrow() + more;
-    let waited = counter.wait_for(|n| *n >= goal);
-    tokio::time::timeout(Duration::from_secs(60), waited).await.expect("clients that get answers").unwrap();
+    let waited = tokio::time::timeout(PATIENCE, counter.wait_for(|n| *n >= goal)).await;
+    assert!(waited.is_ok(), "{what}: not seen within {PATIENCE:?}");
 }
 
 /// The clients at work.
@@ -80,6 +84,7 @@ impl Clients {
                 shared: Arc::clone(shared),
                 dice: StdRng::seed_from_u64(seed ^ (n as u64 + 1)),
                 alive: Vec::new(),
+                neglected: None,
                 done: Vec::new(),
             };
             tokio::spawn(worker.work())
@@ -112,6 +117,8 @@ struct Worker {
     dice: StdRng,
     /// Reference and etag of what this client holds, as far as it was told.
     alive: Vec<(String, String)>,
+    /// One that is left to lapse, and since when.
+    neglected: Option<(Instant, String, String)>,
     done: Vec<(Intent, Operation)>,
 }
 
@@ -138,6 +145,9 @@ impl Worker {
     fn next(&mut self) -> Intent {
         let slot_id = SLOTS[self.dice.random_range(0..SLOTS.len())].to_owned();
         let request_id = new_request_id();
+        if let Some((_, reference, etag)) = self.neglected.take_if(|(since, ..)| since.elapsed() > NEGLECT) {
+            return Intent::Cancel(ap::CancelAppointmentRequest { request_id, reference, etag });
+        }
         if self.alive.is_empty() || (self.alive.len() < 4 && self.dice.random_ratio(1, 2)) {
             return Intent::Hold(ap::HoldAppointmentRequest {
                 request_id,
@@ -189,12 +199,15 @@ impl Worker {
         match outcome {
             Some(Outcome::Acknowledged(answer)) => {
                 self.alive.retain(|(reference, _)| *reference != answer.reference);
-                if answer.state == "held" {
+                if matches!(intent, Intent::Hold(_)) && self.neglected.is_none() {
+                    self.neglected = Some((Instant::now(), answer.reference.clone(), answer.etag()));
+                } else if answer.state == "held" {
                     self.alive.push((answer.reference.clone(), answer.etag()));
                 }
             }
-            // The bound on moves, or no room: it is still there. Anything else: it is not what this client knew.
-            Some(Outcome::Refused(reason)) if reason == "FRDV01" || reason == "FRDV02" => {}
+            // No move left, no room, or the slot that it is in: it is still there. Else it is not what this client knew.
+            Some(Outcome::Refused(reason))
+                if ["FRDV01", "FRDV02", "FIELDS_INVALID"].contains(&reason.as_str()) => {}
             _ => self.alive.retain(|(reference, _)| Some(reference) != about),
         }
     }
