@@ -532,3 +532,80 @@ async fn the_sandbox_resets_only_the_callers_bookings() {
     };
     assert_eq!(reason(alpha.sandbox().advance_clock(back).await), "CLOCK_BACKWARDS");
 }
+
+#[tokio::test]
+async fn an_appointment_follows_its_commune_to_another_zone() {
+    let world = World::start().await;
+    let workforce = world.capacity(5).await;
+    let alpha = world.client(&world.operator(SIRENS[0], ALL).await).await;
+    let held = hold(&alpha, &slot_id(8, "08:00")).await;
+    let zone = |code: &str, commune: &str| fu::Zone {
+        code: code.into(),
+        label: code.into(),
+        commune_codes: vec![commune.into()],
+    };
+    let zones = vec![zone("ZMLV", "77243"), zone("ZNEW", "77058")];
+    let request = fu::PublishZonesRequest { request_id: new_request_id(), zones };
+    workforce.fulfilment().publish_zones(request).await.unwrap();
+    publish_days(&workforce, "ZNEW", vec![day_after(9)], 1).await;
+    let (old, new) = (slot_id(9, "08:00"), slot_id(9, "08:00").replace("ZMLV", "ZNEW"));
+    let refused = alpha.appointments().reschedule_appointment(reschedule_request(&held, &old)).await;
+    assert_eq!(reason(refused), "FRDV06");
+    let moved = alpha.appointments().reschedule_appointment(reschedule_request(&held, &new)).await;
+    assert_eq!(moved.unwrap().into_inner().appointment.unwrap().slot.unwrap().slot_id, new);
+    let ask =
+        fu::ListZoneBookingsRequest { zone_code: "ZNEW".into(), day: day_after(9), ..Default::default() };
+    let there = workforce.fulfilment().list_zone_bookings(ask).await.unwrap().into_inner().bookings;
+    assert_eq!(there.into_iter().map(|b| b.reference).collect::<Vec<_>>(), [held.reference]);
+    assert_eq!(booked(&world).await, 1);
+}
+
+#[tokio::test]
+async fn a_booked_slot_keeps_its_end_and_a_move_goes_elsewhere() {
+    let world = World::start().await;
+    let workforce = world.capacity(5).await;
+    let alpha = world.client(&world.operator(SIRENS[0], ALL).await).await;
+    let held = hold(&alpha, &slot_id(8, "08:00")).await;
+    let slots = vec![fu::SlotCapacity { start_time: "08:00".into(), end_time: "11:00".into(), capacity: 5 }];
+    let days = vec![fu::DayCapacity { day: day_after(8), slots }];
+    let request = fu::PublishCapacityRequest { request_id: new_request_id(), zone_code: "ZMLV".into(), days };
+    let error = refusal(workforce.fulfilment().publish_capacity(request).await);
+    assert_eq!(error.reason_name(), Some("CAPACITY_BELOW_BOOKINGS"));
+    assert_eq!(error.precondition_violations()[0].description, "1 booked until 12:00, not until 11:00");
+    let same = reschedule_request(&held, &slot_id(8, "08:00"));
+    let error = refusal(alpha.appointments().reschedule_appointment(same).await);
+    assert_eq!(error.field_violations()[0].field, "slot_id");
+    assert_eq!(get(&alpha, &held.reference).await, held, "nothing moved, no change used up");
+}
+
+#[tokio::test]
+async fn without_room_in_the_window_the_next_day_after_it_is_named() {
+    let world = World::start().await;
+    let workforce = world.client(&world.workforce().await).await;
+    publish_zone(&workforce, "ZMLV", &["77058"]).await;
+    // J+26 is a Sunday, J+27 Monday 21 December 2026: after the window.
+    publish_days(&workforce, "ZMLV", vec![day_after(8), day_after(26), day_after(27)], 1).await;
+    let alpha = world.client(&world.operator(SIRENS[0], ALL).await).await;
+    for start in ["08:00", "13:00"] {
+        hold(&alpha, &slot_id(8, start)).await;
+    }
+    let ask = ap::SearchSlotsRequest { intervention: Some(intervention()), ..Default::default() };
+    let found = alpha.appointments().search_slots(ask).await.unwrap().into_inner();
+    assert_eq!((found.slots.len(), found.next_day_with_room.as_str()), (0, "2026-12-21"));
+    let error = refusal(alpha.appointments().hold_appointment(hold_request(&slot_id(8, "08:00"))).await);
+    let others = error.alternatives().unwrap();
+    assert_eq!((others.slots.len(), others.next_day_with_room.as_str()), (0, "2026-12-21"));
+}
+
+#[tokio::test]
+async fn the_same_uuid_in_other_letters_is_the_same_request() {
+    let world = World::start().await;
+    world.capacity(5).await;
+    let alpha = world.client(&world.operator(SIRENS[0], ALL).await).await;
+    let mut request = hold_request(&slot_id(8, "08:00"));
+    let first = alpha.appointments().hold_appointment(request.clone()).await.unwrap().into_inner();
+    request.request_id = request.request_id.to_uppercase();
+    let second = alpha.appointments().hold_appointment(request).await.unwrap().into_inner();
+    assert_eq!(first, second);
+    assert_eq!(booked(&world).await, 1);
+}

@@ -135,8 +135,14 @@ fn the_page_of_reasons_is_the_catalogue() {
     );
     for reason in REASONS {
         let keys = reason.metadata_keys.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ");
-        writeln!(page, "| `{}` | {} | {keys} | {} |", reason.name, upper(reason.code), reason.remedy)
-            .unwrap();
+        writeln!(
+            page,
+            "| `{}` | {} | {keys} | {} |",
+            reason.name,
+            eservices::code_name(reason.code),
+            reason.remedy
+        )
+        .unwrap();
     }
     let path = repo().join("docs/reasons.md");
     if std::env::var_os("UPDATE_DOCS").is_some() {
@@ -144,16 +150,4 @@ fn the_page_of_reasons_is_the_catalogue() {
     }
     let written = fs::read_to_string(path).unwrap_or_default();
     assert_eq!(written, page, "run with UPDATE_DOCS=1 to write docs/reasons.md anew");
-}
-
-/// `NotFound` → `NOT_FOUND`.
-fn upper(code: tonic::Code) -> String {
-    let mut text = String::new();
-    for (n, c) in format!("{code:?}").chars().enumerate() {
-        if c.is_uppercase() && n > 0 {
-            text.push('_');
-        }
-        text.push(c.to_ascii_uppercase());
-    }
-    text
 }

@@ -124,3 +124,28 @@ async fn bad_questions_list_every_field_and_unknown_keys_are_not_found() {
     assert_eq!(reason(ask(&client, Key::Imb("IMB/77058/X/ZZZZ".into()), &[]).await), "RESOURCE_NOT_FOUND");
     assert_eq!(reason(ask(&client, Key::Pto("FI-ZZZZ-ZZZZ".into()), &[]).await), "RESOURCE_NOT_FOUND");
 }
+
+/// An announced day is kept: on that day the answer is never stricter than what was announced.
+#[tokio::test]
+async fn the_day_that_was_announced_is_kept() {
+    let (world, client) = world().await;
+    let mut announced = 0;
+    for building in world.platform.reference.buildings() {
+        let imb = building.imb.to_string();
+        let today = ask(&client, Key::Imb(imb.clone()), &["JUST_FIBRE"]).await.unwrap();
+        if today.answers[0].verdict() != Verdict::EligibleFromDay {
+            continue;
+        }
+        announced += 1;
+        let request = CheckEligibilityRequest {
+            key: Some(Key::Imb(imb.clone())),
+            offer_codes: vec!["JUST_FIBRE".into()],
+            as_of_day: today.answers[0].eligible_from_day.clone(),
+        };
+        let then = client.eligibility().check_eligibility(request).await.unwrap().into_inner();
+        let kept = [Verdict::Eligible, Verdict::EligibleUnderConditions];
+        assert!(kept.contains(&then.answers[0].verdict()), "{imb}: {:?}", then.answers[0]);
+    }
+    // At least the two demo cases of rules: orders from 2027-03-01, sharing point in service on 2027-02-15.
+    assert!(announced >= 2, "{announced}");
+}

@@ -421,3 +421,41 @@ async fn a_registry_that_cannot_be_read_stops_writes_then_everything() {
     stop.cancel();
     probes.await.unwrap().unwrap();
 }
+
+/// A connection that comes after the revocation and never calls is not left open: it would hold a seat for ever.
+#[tokio::test]
+async fn a_silent_connection_of_a_revoked_certificate_is_ended() {
+    let world = world().await;
+    let identity = world.operator(SIRENS[0], &[RIGHT]).await;
+    revoke(&world, &identity).await;
+    world.look().await;
+    let root = world.pki.root.certificate_pem().to_owned();
+    let silent = Raw::open(world.address, &root, Some(&identity), &[&TLS13]).await.unwrap();
+    let ended = timeout(PROMISE, silent.driver).await;
+    assert!(ended.is_ok(), "a connection of nobody is open after {PROMISE:?}");
+}
+
+/// One certificate has so many connections and no more; another is not kept out by it.
+#[tokio::test]
+async fn a_certificate_has_its_share_of_connections() {
+    let mut plan = Plan::default();
+    plan.config.limits.connections_per_certificate = 2;
+    let world = World::from(plan).await;
+    let (alpha, beta) =
+        (world.operator(SIRENS[0], &[RIGHT]).await, world.operator(SIRENS[1], &[RIGHT]).await);
+    let root = world.pki.root.certificate_pem().to_owned();
+    let mut open = Vec::new();
+    for _ in 0..2 {
+        let mut raw = Raw::open(world.address, &root, Some(&alpha), &[&TLS13]).await.unwrap();
+        assert_eq!(raw.call(WHO_AM_I, b"").await.unwrap().status().code(), Code::Ok);
+        open.push(raw);
+    }
+    let third = match Raw::open(world.address, &root, Some(&alpha), &[&TLS13]).await {
+        Ok(mut raw) => raw.call(WHO_AM_I, b"").await.map(|answer| answer.status().code()),
+        Err(refused) => Err(refused),
+    };
+    assert!(third.is_err(), "a third connection was let in: {third:?}");
+    let mut other = Raw::open(world.address, &root, Some(&beta), &[&TLS13]).await.unwrap();
+    assert_eq!(other.call(WHO_AM_I, b"").await.unwrap().status().code(), Code::Ok);
+    assert_eq!(open[0].call(WHO_AM_I, b"").await.unwrap().status().code(), Code::Ok);
+}

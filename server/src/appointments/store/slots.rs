@@ -62,16 +62,18 @@ impl Offered for Slot {
     }
 }
 
+macro_rules! slots_where {
+    ($rest:literal) => {
+        concat!(
+            "SELECT slot_id, zone_code, day, local_start, local_end, capacity, booked FROM appointments_slots WHERE ",
+            $rest
+        )
+    };
+}
+
 /// The slot with this id.
 pub async fn slot(conn: &mut Conn<'_>, slot_id: &str) -> Result<Option<Slot>, sqlx::Error> {
-    sql!(
-        optional,
-        conn,
-        Slot,
-        "SELECT slot_id, zone_code, day, local_start, local_end, capacity, booked FROM appointments_slots \
-         WHERE slot_id = $1",
-        slot_id,
-    )
+    sql!(optional, conn, Slot, slots_where!("slot_id = $1"), slot_id,)
 }
 
 /// Slots of a zone with room, between two days, by start.
@@ -85,8 +87,9 @@ pub async fn with_room(
         all,
         conn,
         Slot,
-        "SELECT slot_id, zone_code, day, local_start, local_end, capacity, booked FROM appointments_slots \
-         WHERE zone_code = $1 AND day >= $2 AND day <= $3 AND booked < capacity ORDER BY day, local_start",
+        slots_where!(
+            "zone_code = $1 AND day >= $2 AND day <= $3 AND booked < capacity ORDER BY day, local_start"
+        ),
         zone,
         first.to_string(),
         last.to_string(),
@@ -104,8 +107,7 @@ pub async fn in_zone(
         all,
         conn,
         Slot,
-        "SELECT slot_id, zone_code, day, local_start, local_end, capacity, booked FROM appointments_slots \
-         WHERE zone_code = $1 AND day >= $2 AND day <= $3 ORDER BY day, local_start",
+        slots_where!("zone_code = $1 AND day >= $2 AND day <= $3 ORDER BY day, local_start"),
         zone,
         first.to_string(),
         last.to_string(),
