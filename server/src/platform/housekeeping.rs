@@ -13,6 +13,7 @@ const PURGE_EVERY: Duration = Duration::from_secs(3_600);
 
 /// Looks at the registry and the clock once.
 pub async fn look(platform: &Arc<Platform>) -> Result<(), sqlx::Error> {
+    let _turn = platform.standing.turn_to_look().await;
     let mut reader = platform.db.read().await?;
     let looked_at = platform.clock.machine();
     let found = registry::version(&mut reader.conn()).await?;

@@ -255,6 +255,7 @@ pub fn expired(peer: &Peer) -> Error {
 pub struct Standing {
     directory: ArcSwap<Directory>,
     read_at: std::sync::atomic::AtomicI64,
+    looking: tokio::sync::Mutex<()>,
     desks: Desks,
 }
 
@@ -263,6 +264,7 @@ impl Default for Standing {
         Self {
             directory: ArcSwap::from_pointee(Directory::empty()),
             read_at: std::sync::atomic::AtomicI64::new(i64::MIN),
+            looking: tokio::sync::Mutex::default(),
             desks: Desks::default(),
         }
     }
@@ -272,6 +274,11 @@ impl Standing {
     /// The directory to resolve with.
     pub fn directory(&self) -> arc_swap::Guard<Arc<Directory>> {
         self.directory.load()
+    }
+
+    /// Waits for the turn to look: of two looks at once, the one that began first must not overwrite the other.
+    pub async fn turn_to_look(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.looking.lock().await
     }
 
     /// Takes over a new reading.
