@@ -7,6 +7,7 @@
 
 mod harness;
 
+mod abuse;
 mod appointments;
 mod authorization;
 mod contract;

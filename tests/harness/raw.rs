@@ -11,7 +11,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
 };
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::Identity;
 
@@ -50,14 +50,7 @@ impl Raw {
         identity: Option<&Identity>,
         versions: &[&'static SupportedProtocolVersion],
     ) -> Result<Self, Refused> {
-        let config = tls(root_pem, identity, versions);
-        let tcp = TcpStream::connect(address).await.unwrap();
-        tcp.set_nodelay(true).unwrap();
-        let name = ServerName::try_from("localhost").unwrap();
-        let tls = TlsConnector::from(Arc::new(config))
-            .connect(name, tcp)
-            .await
-            .map_err(|e| Refused::Tls(e.to_string()))?;
+        let tls = dial(address, root_pem, identity, versions).await?;
         let server_certificate = tls.get_ref().1.peer_certificates().unwrap()[0].to_vec();
         let (sender, connection) =
             hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(tls))
@@ -86,6 +79,20 @@ impl Raw {
     pub async fn call(&mut self, path: &str, message: &[u8]) -> Result<Answer, Refused> {
         self.send(grpc(path, framed(message))).await
     }
+}
+
+/// A connection after its TLS handshake, before anything is said.
+pub async fn dial(
+    address: SocketAddr,
+    root_pem: &str,
+    identity: Option<&Identity>,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Result<TlsStream<TcpStream>, Refused> {
+    let tcp = TcpStream::connect(address).await.unwrap();
+    tcp.set_nodelay(true).unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let connector = TlsConnector::from(Arc::new(tls(root_pem, identity, versions)));
+    connector.connect(name, tcp).await.map_err(|e| Refused::Tls(e.to_string()))
 }
 
 /// The client's side of a handshake, with a certificate or without.

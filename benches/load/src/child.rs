@@ -4,9 +4,9 @@ use std::{convert::Infallible, io::Read as _, net::Ipv4Addr, path::Path, sync::A
 
 use eservices_server::{
     commands::serve,
-    platform::{linger::Lingering, telemetry, tls::Tls},
+    platform::{config::Limits, connection, linger::Lingering, telemetry, tls::Tls},
 };
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tonic::{
     body::Body,
@@ -36,16 +36,16 @@ pub async fn echo_own(folder: &Path) -> Result<(), Failure> {
     loop {
         let (stream, _) = listener.accept().await?;
         let (tls, routes) = (Arc::clone(&tls), routes.clone());
-        let streams = config.limits.streams_per_connection;
+        let limits = config.limits.clone();
         tokio::spawn(async move {
-            if let Err(error) = speak(stream, &tls, routes, streams).await {
+            if let Err(error) = speak(stream, &tls, routes, &limits).await {
                 eprintln!("connection ended: {error}");
             }
         });
     }
 }
 
-async fn speak(stream: TcpStream, tls: &Tls, routes: Routes, streams: u32) -> Result<(), Failure> {
+async fn speak(stream: TcpStream, tls: &Tls, routes: Routes, limits: &Limits) -> Result<(), Failure> {
     stream.set_nodelay(true)?;
     let stream = tls.acceptor().accept(stream).await?;
     let service = hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
@@ -55,16 +55,8 @@ async fn speak(stream: TcpStream, tls: &Tls, routes: Routes, streams: u32) -> Re
             Ok::<_, Infallible>(answered.unwrap_or_else(|never| match never {}))
         }
     });
-    let mut http = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-    http.timer(TokioTimer::new())
-        .max_concurrent_streams(streams)
-        .max_local_error_reset_streams(Some(256))
-        .max_pending_accept_reset_streams(20)
-        .max_header_list_size(16 * 1024)
-        .keep_alive_interval(Some(Duration::from_secs(60)))
-        .keep_alive_timeout(Duration::from_secs(20));
     let stream = Lingering::new(stream, Duration::from_secs(1));
-    Ok(http.serve_connection(TokioIo::new(stream), service).await?)
+    Ok(connection::http2(limits).serve_connection(TokioIo::new(stream), service).await?)
 }
 
 /// An echo on tonic's own server with its defaults.

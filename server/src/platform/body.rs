@@ -1,8 +1,8 @@
 //! The body of an answer: whatever happens, it ends with trailers of ours.
 //!
-//! A status from below → translated, panic → INTERNAL; a stream ends from outside too: deadline → DEADLINE_EXCEEDED,
-//! certificate that stands for nobody any more → UNAUTHENTICATED, drain → UNAVAILABLE. Holds the call's permit. Knows no
-//! method.
+//! A status from below → translated, panic → INTERNAL; a stream ends from outside too: deadline, or a request that stops
+//! coming → DEADLINE_EXCEEDED, certificate that stands for nobody any more → UNAUTHENTICATED, drain → UNAVAILABLE. Holds
+//! the call's permit. Knows no method.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -14,12 +14,12 @@ use std::{
 use bytes::Bytes;
 use http_body::Frame;
 use tokio::time::Sleep;
-use tokio_util::sync::WaitForCancellationFutureOwned;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::{Code, Status, body::Body};
 
 use super::{
     error::{Error, Reason},
-    mapper,
+    intake, mapper,
     pipeline::Outcome,
     quota::Permit,
 };
@@ -35,6 +35,8 @@ pub struct Guarded {
 
 /// What can end a stream from outside.
 pub struct Ends {
+    stalled: CancellationToken,
+    has_stalled: Pin<Box<WaitForCancellationFutureOwned>>,
     killed: Pin<Box<WaitForCancellationFutureOwned>>,
     why_killed: Box<dyn Fn() -> Error + Send>,
     drained: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -42,15 +44,18 @@ pub struct Ends {
 }
 
 impl Ends {
-    /// The connection's end with its reason, the server's stop, and the time left.
+    /// The request's coming to a stop, the connection's end with its reason, the server's stop, and the time left.
     #[must_use]
     pub fn new(
+        stalled: CancellationToken,
         killed: WaitForCancellationFutureOwned,
         why_killed: impl Fn() -> Error + Send + 'static,
         drained: WaitForCancellationFutureOwned,
         left: Option<Duration>,
     ) -> Self {
         Self {
+            has_stalled: Box::pin(stalled.clone().cancelled_owned()),
+            stalled,
             killed: Box::pin(killed),
             why_killed: Box::new(why_killed),
             drained: Box::pin(drained),
@@ -64,6 +69,9 @@ impl Ends {
         }
         if self.drained.as_mut().poll(context).is_ready() {
             return Some(shutting_down());
+        }
+        if self.has_stalled.as_mut().poll(context).is_ready() {
+            return Some(intake::stalled());
         }
         let late = self.deadline.as_mut().is_some_and(|d| d.as_mut().poll(context).is_ready());
         late.then(|| Error::new(Reason::DeadlineExceeded, "the deadline passed"))
@@ -107,6 +115,12 @@ impl http_body::Body for Guarded {
         let polled = catch_unwind(AssertUnwindSafe(|| {
             http_body::Body::poll_frame(Pin::new(&mut this.inner), context)
         }));
+        // A service may take a request that broke off for one that ended.
+        let over = !matches!(&polled, Ok(Poll::Pending))
+            && !matches!(&polled, Ok(Poll::Ready(Some(Ok(f)))) if f.is_data());
+        if over && this.ends.as_ref().is_some_and(|ends| ends.stalled.is_cancelled()) {
+            return this.end(intake::stalled().into());
+        }
         match polled {
             Err(_) => this.end(Error::internal("the making of an answer panicked").into()),
             Ok(Poll::Pending) => Poll::Pending,

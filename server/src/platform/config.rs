@@ -122,6 +122,15 @@ pub struct Limits {
     pub handshake_timeout_seconds: u64,
     /// Streams at once on one connection.
     pub streams_per_connection: u32,
+    /// A streamed request that brings nothing for longer is given up, seconds.
+    pub stalled_request_seconds: u32,
+    /// Connections of one certificate that are ended for abuse (more resets or broken frames than anybody needs) before
+    /// it is not served for a while.
+    pub abuses_per_certificate: u32,
+    /// The same of one address. Behind a load balancer that hides addresses all peers have one: set it high there.
+    pub abuses_per_address: u32,
+    /// How long after the last abuse nothing is served, seconds.
+    pub cool_down_seconds: u32,
 }
 
 /// One quota tier.
@@ -233,6 +242,10 @@ impl Default for Config {
                 connections_per_certificate: 200,
                 handshake_timeout_seconds: 5,
                 streams_per_connection: 100,
+                stalled_request_seconds: 30,
+                abuses_per_certificate: 3,
+                abuses_per_address: 12,
+                cool_down_seconds: 60,
             },
             quota: BTreeMap::from([(
                 "standard".to_owned(),
@@ -280,6 +293,9 @@ impl Config {
         let usable = previous.is_empty() || previous.len() >= 32;
         need(usable, "tokens.previous", "expected nothing, or a secret of 32 characters or more");
         need(self.database.connections > 0, "database.connections", "expected a number above 0");
+        let Limits { abuses_per_certificate, abuses_per_address, .. } = self.limits;
+        need(abuses_per_certificate > 0, "limits.abuses_per_certificate", "expected a number above 0");
+        need(abuses_per_address > 0, "limits.abuses_per_address", "expected a number above 0");
         let days = self.certificates.longest_days;
         need((1..=1_096).contains(&days), "certificates.longest_days", "expected 1 to 1096 days");
         faults

@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use hyper::server::conn::http2::Builder;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use jiff::Timestamp;
 use tokio::{
@@ -23,7 +24,16 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Platform, identity::Peer, linger::Lingering, pipeline::Pipeline, pki, tls::Tls};
+use super::{
+    Platform,
+    config::Limits,
+    cool_down::{Who, abusive},
+    identity::Peer,
+    linger::Lingering,
+    pipeline::Pipeline,
+    pki,
+    tls::Tls,
+};
 
 /// Handshakes under way at once.
 const HANDSHAKES: usize = 1_000;
@@ -107,6 +117,10 @@ pub async fn serve(listener: TcpListener, platform: Arc<Platform>, tls: Arc<Tls>
             () = platform.draining.cancelled() => break,
         };
         let (stream, address, handshake) = accepted;
+        if platform.cool_down.holds(&Who::address(address.ip()), platform.clock.machine()) {
+            turned_away(address, "its address cools down");
+            continue;
+        }
         let server = Arc::clone(&platform);
         let (tls, pipeline, gone, room) =
             (Arc::clone(&tls), pipeline.clone(), gone.clone(), Arc::clone(&room));
@@ -178,20 +192,33 @@ async fn one(
     // Those who proved a certificate have room of their own: silent or foreign peers do not take it.
     drop(handshake_permit);
     let Ok(_room) = room.try_acquire_owned() else {
-        metrics::counter!("eservices_connections_refused_total").increment(1);
-        tracing::warn!(%address, "too many connections");
-        return;
+        return turned_away(address, "too many connections");
     };
+    let certificate = Who::Certificate(peer.registry_key.clone());
+    if platform.cool_down.holds(&certificate, platform.clock.machine()) {
+        return turned_away(address, "its certificate cools down");
+    }
     let connection =
         Arc::new(Connection { peer, killed: CancellationToken::new(), closing: CancellationToken::new() });
     let Some(_seat) =
         platform.connections.enter(&connection, platform.config.limits.connections_per_certificate)
     else {
-        metrics::counter!("eservices_connections_refused_total").increment(1);
-        tracing::info!(%address, serial = %connection.peer.serial, "too many connections of one certificate");
-        return;
+        return turned_away(address, "too many connections of one certificate");
     };
-    speak(stream, platform, pipeline, &connection).await;
+    let Err(error) = speak(stream, platform, pipeline, &connection).await else { return };
+    tracing::debug!(%address, %error, "connection ended");
+    if abusive(&error) {
+        metrics::counter!("eservices_connections_abusive_total").increment(1);
+        tracing::warn!(%address, serial = %connection.peer.serial, "connection ended for abuse");
+        for who in [certificate, Who::address(address.ip())] {
+            platform.cool_down.count(who, platform.clock.machine());
+        }
+    }
+}
+
+fn turned_away(address: SocketAddr, why: &str) {
+    metrics::counter!("eservices_connections_refused_total").increment(1);
+    tracing::info!(%address, why, "connection refused");
 }
 
 async fn handshake(stream: TcpStream, tls: &Tls) -> io::Result<TlsStream<TcpStream>> {
@@ -216,24 +243,16 @@ async fn speak(
     platform: &Arc<Platform>,
     pipeline: Pipeline,
     connection: &Arc<Connection>,
-) {
+) -> Result<(), hyper::Error> {
     let answering = Arc::clone(connection);
     let service = hyper::service::service_fn(move |request| {
         let (pipeline, connection) = (pipeline.clone(), Arc::clone(&answering));
         async move { Ok::<_, std::convert::Infallible>(pipeline.answer(request, &connection).await) }
     });
-    let limits = &platform.config.limits;
-    let mut http = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-    http.timer(TokioTimer::new())
-        .max_concurrent_streams(limits.streams_per_connection)
-        .max_local_error_reset_streams(Some(256))
-        .max_pending_accept_reset_streams(20)
-        .max_header_list_size(16 * 1024)
-        .keep_alive_interval(Some(Duration::from_secs(60)))
-        .keep_alive_timeout(Duration::from_secs(20));
+    let http = http2(&platform.config.limits);
     let mut session =
         std::pin::pin!(http.serve_connection(TokioIo::new(Lingering::new(stream, FAREWELL)), service));
-    let outcome = tokio::select! {
+    tokio::select! {
         outcome = session.as_mut() => outcome,
         () = platform.draining.cancelled() => {
             session.as_mut().graceful_shutdown();
@@ -243,10 +262,21 @@ async fn speak(
             session.as_mut().graceful_shutdown();
             timeout(FAREWELL, session).await.unwrap_or(Ok(()))
         }
-    };
-    if let Err(error) = outcome {
-        tracing::debug!(%error, "connection ended");
     }
+}
+
+/// HTTP/2 with limits: by default there are none.
+#[must_use]
+pub fn http2(limits: &Limits) -> Builder<TokioExecutor> {
+    let mut http = Builder::new(TokioExecutor::new());
+    http.timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams_per_connection)
+        .max_local_error_reset_streams(Some(256))
+        .max_pending_accept_reset_streams(20)
+        .max_header_list_size(16 * 1024)
+        .keep_alive_interval(Some(Duration::from_secs(60)))
+        .keep_alive_timeout(Duration::from_secs(20));
+    http
 }
 
 /// Until the connection is to end: told to close, or killed (its certificate's last second has passed, too) and a while

@@ -6,6 +6,7 @@ pub mod body;
 pub mod clock;
 pub mod config;
 pub mod connection;
+pub mod cool_down;
 pub mod course;
 pub mod db;
 pub mod error;
@@ -13,6 +14,7 @@ pub mod form;
 pub mod housekeeping;
 pub mod identity;
 pub mod ids;
+pub mod intake;
 pub mod linger;
 pub mod mapper;
 pub mod page;
@@ -33,8 +35,8 @@ use eservices_reference::Reference;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
-    clock::Clock, config::Config, connection::Connections, db::Db, identity::Standing, ids::Ids,
-    page::PageKeys,
+    clock::Clock, config::Config, connection::Connections, cool_down::CoolDown, db::Db, identity::Standing,
+    ids::Ids, page::PageKeys,
 };
 
 /// What every slice stands on.
@@ -55,6 +57,8 @@ pub struct Platform {
     pub standing: Standing,
     /// Open connections.
     pub connections: Arc<Connections>,
+    /// Who is not served for a while.
+    pub cool_down: CoolDown,
     /// Methods that the server knows.
     pub methods: access::Table,
     /// Calls that passed every layer and were handed to a service.
@@ -87,6 +91,7 @@ impl Platform {
         let Parts { config, db, reference, clock, ids, methods } = parts;
         let platform = Arc::new(Self {
             pages: PageKeys::new(config.tokens.clone()),
+            cool_down: CoolDown::new(&config.limits),
             config,
             db,
             reference,

@@ -13,6 +13,7 @@ use eservices::{Method, code_name};
 use futures_util::FutureExt as _;
 use http::{Request, Response, header::CONTENT_TYPE};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status, body::Body, service::Routes};
 use tower::Service as _;
 use tracing::Instrument as _;
@@ -23,6 +24,7 @@ use super::{
     connection::Connection,
     error::{Error, Reason},
     identity::{Caller, Peer, expired},
+    intake::{self, Watched},
     mapper,
     quota::Permit,
 };
@@ -169,28 +171,25 @@ impl Pipeline {
     ) -> Result<Response<Body>, (Status, Outcome)> {
         let Admitted { caller, method, permit, deadline } = admitted;
         let started = outcome.started;
-        let mut request = request.map(Body::new);
+        let stalled = (method.client_streaming || method.server_streaming).then(CancellationToken::new);
+        let mut request = request.map(|body| match &stalled {
+            None => Body::new(body),
+            Some(stalled) => {
+                let patience = self.platform.config.limits.stalled_request_seconds;
+                let patience = Duration::from_secs(patience.into());
+                Body::new(Watched::new(Body::new(body), patience, stalled.clone()))
+            }
+        });
         request.extensions_mut().insert(caller);
         request.extensions_mut().insert(permit.clone());
         let mut routes = self.routes.clone();
         self.platform.entered.fetch_add(1, Ordering::Relaxed);
         let handled = AssertUnwindSafe(async move { routes.call(request).await }).catch_unwind();
-        let handled = match deadline {
-            Some(left) => match tokio::time::timeout(left, handled).await {
-                Ok(handled) => handled,
-                Err(_) => {
-                    return Err((
-                        Error::new(Reason::DeadlineExceeded, "the deadline passed").into(),
-                        outcome,
-                    ));
-                }
-            },
-            None => handled.await,
-        };
-        let response = match handled {
-            Ok(Ok(response)) => response,
-            Ok(Err(never)) => match never {},
-            Err(_) => return Err((Error::internal("a handler panicked").into(), outcome)),
+        let response = match in_time(handled, deadline, stalled.as_ref()).await {
+            Ok(Ok(Ok(response))) => response,
+            Ok(Ok(Err(never))) => match never {},
+            Ok(Err(_)) => return Err((Error::internal("a handler panicked").into(), outcome)),
+            Err(error) => return Err((error.into(), outcome)),
         };
         if let Some(status) = Status::from_header_map(response.headers()).filter(|s| s.code() != Code::Ok) {
             return Err((status, outcome));
@@ -199,8 +198,9 @@ impl Pipeline {
         if let Ok(id) = outcome.request_id.parse() {
             head.headers.insert("x-request-id", id);
         }
-        let ends = method.server_streaming.then(|| {
+        let ends = stalled.map(|stalled| {
             Ends::new(
+                stalled,
                 connection.killed.clone().cancelled_owned(),
                 why_killed(Arc::clone(&self.platform), connection.peer.clone()),
                 self.platform.draining.clone().cancelled_owned(),
@@ -208,6 +208,36 @@ impl Pipeline {
             )
         });
         Ok(Response::from_parts(head, Body::new(Guarded::new(body, ends, outcome, permit))))
+    }
+}
+
+/// What a service makes of a request, unless the deadline passes or the request stops coming first.
+async fn in_time<T>(
+    handled: impl Future<Output = T>,
+    deadline: Option<Duration>,
+    stalled: Option<&CancellationToken>,
+) -> Result<T, Error> {
+    let given_up = async {
+        match stalled {
+            None => std::future::pending().await,
+            Some(stalled) => stalled.cancelled().await,
+        }
+    };
+    let handled = async {
+        tokio::select! {
+            biased;
+            () = given_up => Err(intake::stalled()),
+            handled = handled => match stalled {
+                Some(stalled) if stalled.is_cancelled() => Err(intake::stalled()),
+                _ => Ok(handled),
+            },
+        }
+    };
+    match deadline {
+        None => handled.await,
+        Some(left) => tokio::time::timeout(left, handled)
+            .await
+            .unwrap_or_else(|_| Err(Error::new(Reason::DeadlineExceeded, "the deadline passed"))),
     }
 }
 
