@@ -52,7 +52,7 @@ pub struct World {
     /// The configuration of its server.
     pub config: Config,
     clock: Clock,
-    cast: Vec<(usize, Registration)>,
+    issuer: Authority,
 }
 
 /// Makes what misses in the folder.
@@ -67,32 +67,24 @@ pub fn prepare(dir: &Path, port: u16, local_port: u16) -> Result<World, Box<dyn 
     let non_production = authority(dir, "non-production-ca", "Demo Non-production CA", &root, now)?;
     authority(dir, "production-ca", "Demo Production CA", &root, now)?;
     let server = Profile::Server { dns: vec!["localhost".into()], ips: vec![Ipv4Addr::LOCALHOST.into()] };
-    leaf(dir, "server", &non_production, &server, now)?;
-    let mut cast = Vec::new();
-    for (number, (file, code, name, _, names)) in CAST.iter().enumerate() {
-        let holder = Holder::parse(code)?;
-        let profile = Profile::Client {
-            display_name: (*name).to_owned(),
-            environment: Environment::NonProduction,
-            names: names.iter().map(|n| (*n).to_owned()).collect(),
-            label: format!("{code}_demo_test"),
-            holder: holder.clone(),
-        };
-        let (peer, pem) = leaf(dir, file, &non_production, &profile, now)?;
-        cast.push((number, registration(peer, pem, holder, names, format!("{code}_demo_test"))));
+    if kept_leaf(dir, "server", &non_production, now)?.is_none() {
+        new_leaf(dir, "server", &non_production, &server, now)?;
     }
     let config = configuration(dir, port, local_port)?;
-    Ok(World { dir: dir.to_owned(), config, clock, cast })
+    Ok(World { dir: dir.to_owned(), config, clock, issuer: non_production })
 }
 
 impl World {
-    /// Registers those who play; what is registered already stays.
+    /// Registers those who play; what is registered already stays, and a certificate that was revoked gets a successor.
     pub async fn register(&self, platform: &std::sync::Arc<Platform>) -> Result<(), Box<dyn Error>> {
         let request_id = Ids::default().call().to_string();
         let by = || By::cli(&request_id, self.clock.machine());
         let (db, catalogue) = (&platform.db, platform.reference.eservices());
-        for (number, registration) in &self.cast {
-            let (_, code, name, quadrigram, names) = CAST[*number];
+        let known = registry::list_certificates(&mut db.read().await?.conn(), None).await?;
+        let revoked: Vec<&str> =
+            known.iter().filter(|c| c.status == "revoked").map(|c| c.serial.as_str()).collect();
+        for (file, code, name, quadrigram, names) in CAST {
+            let registration = self.certificate(file, code, name, names, &revoked)?;
             let (display_name, quota_tier) = (name.to_owned(), "standard".to_owned());
             if registration.holder.kind() == "operator" {
                 let brand = Brand {
@@ -118,10 +110,36 @@ impl World {
             }
             let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
             registry::grant(db, by(), &registration.holder, &names, catalogue).await?;
-            registry::register_certificate(db, by(), registration, catalogue).await?;
+            registry::register_certificate(db, by(), &registration, catalogue).await?;
         }
         crate::platform::housekeeping::look(platform).await?;
         Ok(())
+    }
+
+    fn certificate(
+        &self,
+        file: &str,
+        code: &str,
+        name: &str,
+        names: &[&str],
+        revoked: &[&str],
+    ) -> Result<Registration, Box<dyn Error>> {
+        let holder = Holder::parse(code)?;
+        let label = format!("{code}_demo_test");
+        let profile = Profile::Client {
+            display_name: name.to_owned(),
+            environment: Environment::NonProduction,
+            names: names.iter().map(|n| (*n).to_owned()).collect(),
+            label: label.clone(),
+            holder: holder.clone(),
+        };
+        let now = self.clock.machine();
+        let kept = kept_leaf(&self.dir, file, &self.issuer, now)?;
+        let (peer, pem) = match kept.filter(|(peer, _)| !revoked.contains(&peer.serial.as_str())) {
+            Some(kept) => kept,
+            None => new_leaf(&self.dir, file, &self.issuer, &profile, now)?,
+        };
+        Ok(registration(peer, pem, holder, names, label))
     }
 
     /// Path of a file of the demo.
@@ -182,25 +200,32 @@ fn kept_authority(dir: &Path, file: &str, now: Timestamp) -> Result<Option<Autho
     Ok(if lasts { Some(Authority::from_pem(&pem, &key)?) } else { None })
 }
 
-/// A certificate of an earlier run if it is still good, a new one otherwise.
-fn leaf(
+/// A certificate of an earlier run, if it is still good.
+fn kept_leaf(
+    dir: &Path,
+    file: &str,
+    authority: &Authority,
+    now: Timestamp,
+) -> Result<Option<(Peer, String)>, Box<dyn Error>> {
+    let (pem, key) = (dir.join(format!("{file}.pem")), dir.join(format!("{file}.key")));
+    if !pem.is_file() || !key.is_file() {
+        return Ok(None);
+    }
+    let chain = fs::read_to_string(&pem)?;
+    let kept = peer(&chain)?;
+    let good = kept.not_after > now + LEFT
+        && kept.issuer_hash == authority.name_hash()
+        && chain.contains(authority.certificate_pem().trim());
+    Ok(good.then_some((kept, chain)))
+}
+
+fn new_leaf(
     dir: &Path,
     file: &str,
     authority: &Authority,
     profile: &Profile,
     now: Timestamp,
 ) -> Result<(Peer, String), Box<dyn Error>> {
-    let (pem, key) = (dir.join(format!("{file}.pem")), dir.join(format!("{file}.key")));
-    if pem.is_file() && key.is_file() {
-        let chain = fs::read_to_string(&pem)?;
-        let kept = peer(&chain)?;
-        if kept.not_after > now + LEFT
-            && kept.issuer_hash == authority.name_hash()
-            && chain.contains(authority.certificate_pem().trim())
-        {
-            return Ok((kept, chain));
-        }
-    }
     let issued: Issued = authority.issue(profile, KeySource::Generate, Validity::days(now, 397)?)?;
     write_pair(dir, file, &issued.chain_pem, issued.key_pem.as_deref().unwrap_or_default())?;
     Ok((issued.peer, issued.chain_pem))
