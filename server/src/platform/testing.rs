@@ -1,7 +1,7 @@
 //! Databases for tests: every store test runs on both engines.
 //!
-//! SQLite on a file in a temporary folder; PostgreSQL where `ESERVICES_TEST_POSTGRES` holds the URL of a database in which
-//! the user may create others. Knows no table.
+//! SQLite on a file in a temporary folder; PostgreSQL where `ESERVICES_TEST_DATABASE` holds the URL of a database in which
+//! the user may create others, as for the end-to-end tests. Knows no table.
 
 use std::{io::Write as _, panic::resume_unwind, str::FromStr as _, sync::Once};
 
@@ -18,7 +18,7 @@ use super::{
 };
 
 /// The variable that names the PostgreSQL server.
-pub const POSTGRES: &str = "ESERVICES_TEST_POSTGRES";
+pub const POSTGRES: &str = "ESERVICES_TEST_DATABASE";
 
 /// A migrated SQLite database in a folder that goes with the value.
 pub async fn sqlite() -> (Db, TempDir) {
@@ -37,7 +37,7 @@ where
     tokio::spawn(test(db.clone())).await.unwrap_or_else(|e| resume_unwind(e.into_panic()));
     db.close().await;
 
-    let Ok(admin) = std::env::var(POSTGRES) else {
+    let Some(admin) = std::env::var(POSTGRES).ok().filter(|url| url.starts_with("postgres")) else {
         say_not_tried();
         return;
     };
@@ -62,7 +62,7 @@ where
 fn say_not_tried() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let _ = writeln!(std::io::stderr(), "PostgreSQL is not tried: {POSTGRES} is not set");
+        let _ = writeln!(std::io::stderr(), "PostgreSQL is not tried: {POSTGRES} names none");
     });
 }
 

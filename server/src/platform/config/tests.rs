@@ -86,7 +86,7 @@ fn environment_and_quota_by_variable() {
 
 #[test]
 fn other_variables_are_no_configuration() {
-    case().variable("ESERVICES_TEST_POSTGRES", "postgres://").variable("PATH", "/bin").load().unwrap();
+    case().variable("ESERVICES_TEST_DATABASE", "postgres://").variable("PATH", "/bin").load().unwrap();
 }
 
 #[test]
