@@ -116,7 +116,7 @@ impl http_body::Body for Guarded {
             http_body::Body::poll_frame(Pin::new(&mut this.inner), context)
         }));
         // A service may take a request that broke off for one that ended.
-        let over = !matches!(&polled, Ok(Poll::Pending))
+        let over = matches!(&polled, Ok(Poll::Ready(_)))
             && !matches!(&polled, Ok(Poll::Ready(Some(Ok(f)))) if f.is_data());
         if over && this.ends.as_ref().is_some_and(|ends| ends.stalled.is_cancelled()) {
             return this.end(intake::stalled().into());

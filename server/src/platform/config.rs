@@ -122,14 +122,16 @@ pub struct Limits {
     pub handshake_timeout_seconds: u64,
     /// Streams at once on one connection.
     pub streams_per_connection: u32,
-    /// A streamed request that brings nothing for longer is given up, seconds.
+    /// A streamed request that brings nothing for longer is given up, seconds; where one message is all that it brings, so
+    /// long for all of it.
     pub stalled_request_seconds: u32,
-    /// Connections of one certificate that are ended for abuse (more resets or broken frames than anybody needs) before
-    /// it is not served for a while.
+    /// Connections of one certificate that are ended for abuse (floods of resets, of broken or empty frames) before it is
+    /// not served for a while.
     pub abuses_per_certificate: u32,
-    /// The same of one address. Behind a load balancer that hides addresses all peers have one: set it high there.
-    pub abuses_per_address: u32,
-    /// How long after the last abuse nothing is served, seconds.
+    /// Certificates that are held off so at one address before the address is; 0: never, for instance behind a load
+    /// balancer that gives all peers its own.
+    pub abusers_per_address: u32,
+    /// How long after the last abuse nothing is served, seconds; 0: no cool-down.
     pub cool_down_seconds: u32,
 }
 
@@ -244,7 +246,7 @@ impl Default for Config {
                 streams_per_connection: 100,
                 stalled_request_seconds: 30,
                 abuses_per_certificate: 3,
-                abuses_per_address: 12,
+                abusers_per_address: 4,
                 cool_down_seconds: 60,
             },
             quota: BTreeMap::from([(
@@ -293,9 +295,9 @@ impl Config {
         let usable = previous.is_empty() || previous.len() >= 32;
         need(usable, "tokens.previous", "expected nothing, or a secret of 32 characters or more");
         need(self.database.connections > 0, "database.connections", "expected a number above 0");
-        let Limits { abuses_per_certificate, abuses_per_address, .. } = self.limits;
+        let Limits { abuses_per_certificate, stalled_request_seconds, .. } = self.limits;
         need(abuses_per_certificate > 0, "limits.abuses_per_certificate", "expected a number above 0");
-        need(abuses_per_address > 0, "limits.abuses_per_address", "expected a number above 0");
+        need(stalled_request_seconds > 0, "limits.stalled_request_seconds", "expected a number above 0");
         let days = self.certificates.longest_days;
         need((1..=1_096).contains(&days), "certificates.longest_days", "expected 1 to 1096 days");
         faults

@@ -24,16 +24,7 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{
-    Platform,
-    config::Limits,
-    cool_down::{Who, abusive},
-    identity::Peer,
-    linger::Lingering,
-    pipeline::Pipeline,
-    pki,
-    tls::Tls,
-};
+use super::{Platform, config::Limits, identity::Peer, linger::Lingering, pipeline::Pipeline, pki, tls::Tls};
 
 /// Handshakes under way at once.
 const HANDSHAKES: usize = 1_000;
@@ -83,6 +74,19 @@ impl Connections {
         Some(Seat { id, table: Arc::clone(self) })
     }
 
+    /// Whether none is open.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Lets the connections of one certificate finish what is under way, and no more.
+    fn close_of(&self, registry_key: &str) {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = open.values().filter(|connection| connection.peer.registry_key == registry_key);
+        same.for_each(|connection| connection.close_after_answer());
+    }
+
     /// Ends every connection whose peer no longer passes; answers how many.
     pub fn end_where(&self, refused: impl Fn(&Peer) -> bool) -> usize {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -117,8 +121,8 @@ pub async fn serve(listener: TcpListener, platform: Arc<Platform>, tls: Arc<Tls>
             () = platform.draining.cancelled() => break,
         };
         let (stream, address, handshake) = accepted;
-        if platform.cool_down.holds(&Who::address(address.ip()), platform.clock.machine()) {
-            turned_away(address, "its address cools down");
+        if platform.cool_down.holds_address(address.ip(), platform.clock.machine()) {
+            turned_away(address, None, "its address cools down");
             continue;
         }
         let server = Arc::clone(&platform);
@@ -191,34 +195,44 @@ async fn one(
     };
     // Those who proved a certificate have room of their own: silent or foreign peers do not take it.
     drop(handshake_permit);
+    let serial = Some(peer.serial.clone());
     let Ok(_room) = room.try_acquire_owned() else {
-        return turned_away(address, "too many connections");
+        tracing::warn!("as many connections are open as may be");
+        return turned_away(address, serial, "too many connections");
     };
-    let certificate = Who::Certificate(peer.registry_key.clone());
-    if platform.cool_down.holds(&certificate, platform.clock.machine()) {
-        return turned_away(address, "its certificate cools down");
+    if platform.cool_down.holds_certificate(&peer.registry_key, platform.clock.machine()) {
+        return turned_away(address, serial, "its certificate cools down");
     }
     let connection =
         Arc::new(Connection { peer, killed: CancellationToken::new(), closing: CancellationToken::new() });
     let Some(_seat) =
         platform.connections.enter(&connection, platform.config.limits.connections_per_certificate)
     else {
-        return turned_away(address, "too many connections of one certificate");
+        return turned_away(address, serial, "too many connections of one certificate");
     };
-    let Err(error) = speak(stream, platform, pipeline, &connection).await else { return };
-    tracing::debug!(%address, %error, "connection ended");
-    if abusive(&error) {
-        metrics::counter!("eservices_connections_abusive_total").increment(1);
-        tracing::warn!(%address, serial = %connection.peer.serial, "connection ended for abuse");
-        for who in [certificate, Who::address(address.ip())] {
-            platform.cool_down.count(who, platform.clock.machine());
-        }
+    let stream = Lingering::new(stream, FAREWELL);
+    let verdict = stream.verdict();
+    if let Err(error) = speak(stream, platform, pipeline, &connection).await {
+        tracing::debug!(%address, %error, "connection ended");
+    }
+    if verdict.is_abuse() {
+        count_abuse(platform, &connection.peer, address);
     }
 }
 
-fn turned_away(address: SocketAddr, why: &str) {
-    metrics::counter!("eservices_connections_refused_total").increment(1);
-    tracing::info!(%address, why, "connection refused");
+fn turned_away(address: SocketAddr, serial: Option<String>, why: &'static str) {
+    metrics::counter!("eservices_connections_refused_total", "why" => why).increment(1);
+    tracing::info!(%address, serial = serial.unwrap_or_default(), why, "connection refused");
+}
+
+/// Counts a connection that was ended for abuse; one too many ends the certificate's others too.
+fn count_abuse(platform: &Platform, peer: &Peer, address: SocketAddr) {
+    metrics::counter!("eservices_connections_abusive_total").increment(1);
+    let held = platform.cool_down.count(&peer.registry_key, address.ip(), platform.clock.machine());
+    tracing::warn!(%address, serial = %peer.serial, held, "connection ended for abuse");
+    if held {
+        platform.connections.close_of(&peer.registry_key);
+    }
 }
 
 async fn handshake(stream: TcpStream, tls: &Tls) -> io::Result<TlsStream<TcpStream>> {
@@ -239,7 +253,7 @@ fn peer_of(stream: &TlsStream<TcpStream>) -> Result<Peer, String> {
 }
 
 async fn speak(
-    stream: TlsStream<TcpStream>,
+    stream: Lingering,
     platform: &Arc<Platform>,
     pipeline: Pipeline,
     connection: &Arc<Connection>,
@@ -250,8 +264,7 @@ async fn speak(
         async move { Ok::<_, std::convert::Infallible>(pipeline.answer(request, &connection).await) }
     });
     let http = http2(&platform.config.limits);
-    let mut session =
-        std::pin::pin!(http.serve_connection(TokioIo::new(Lingering::new(stream, FAREWELL)), service));
+    let mut session = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         outcome = session.as_mut() => outcome,
         () = platform.draining.cancelled() => {

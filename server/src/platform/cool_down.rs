@@ -1,12 +1,11 @@
 //! Who had several connections ended for abuse is not served for a while: HTTP/2's own limits hold for one connection, and
 //! an abuser who reconnects would draw as many resets again.
 //!
-//! Counts by certificate and by address; an address only stands out when several certificates abuse from it. Knows nothing
-//! of what a connection carries.
+//! Counts by certificate. An address is held off only where several certificates abuse from it: one alone must not shut out
+//! those who share its address. Knows nothing of what a connection carries.
 
 use std::{
     collections::HashMap,
-    error::Error as _,
     net::{IpAddr, Ipv6Addr},
     sync::{Mutex, PoisonError},
 };
@@ -18,36 +17,18 @@ use super::config::Limits;
 /// The connections that were ended for abuse lately.
 #[derive(Debug)]
 pub struct CoolDown {
-    most_by_certificate: u32,
-    most_by_address: u32,
+    abuses_per_certificate: u32,
+    abusers_per_address: u32,
     length: SignedDuration,
-    ended: Mutex<HashMap<Who, Ended>>,
+    ended: Mutex<Ended>,
 }
 
-/// Who is counted.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Who {
-    /// The holder of a certificate, by its registry key.
-    Certificate(String),
-    /// An address, or the /64 network of an IPv6 one: a host has them all.
-    Address(IpAddr),
-}
-
-impl Who {
-    /// The address that is counted.
-    #[must_use]
-    pub fn address(address: IpAddr) -> Self {
-        Self::Address(match address.to_canonical() {
-            IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
-            v4 @ IpAddr::V4(_) => v4,
-        })
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug, Default)]
 struct Ended {
-    times: u32,
-    last: Timestamp,
+    /// By registry key: how often, and when for the last time.
+    certificates: HashMap<String, (u32, Timestamp)>,
+    /// By address: the certificates that were held off there, and since when.
+    addresses: HashMap<IpAddr, HashMap<String, Timestamp>>,
 }
 
 impl CoolDown {
@@ -55,47 +36,62 @@ impl CoolDown {
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
         Self {
-            most_by_certificate: limits.abuses_per_certificate,
-            most_by_address: limits.abuses_per_address,
+            abuses_per_certificate: limits.abuses_per_certificate,
+            abusers_per_address: limits.abusers_per_address,
             length: SignedDuration::from_secs(i64::from(limits.cool_down_seconds)),
             ended: Mutex::default(),
         }
     }
 
-    /// Whether the bound is reached and the time since the last abuse too short.
+    /// Whether a certificate is held off.
     #[must_use]
-    pub fn holds(&self, who: &Who, now: Timestamp) -> bool {
+    pub fn holds_certificate(&self, registry_key: &str, now: Timestamp) -> bool {
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        let recent = ended.get(who).filter(|e| self.recent(e, now));
-        recent.is_some_and(|e| e.times >= self.most(who))
+        let found = ended.certificates.get(registry_key);
+        found.is_some_and(|(times, last)| *times >= self.abuses_per_certificate && self.recent(*last, now))
     }
 
-    /// Counts one; what is old is forgotten on the way, so that the table holds the time of one cool-down.
-    pub fn count(&self, who: Who, now: Timestamp) {
-        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        ended.retain(|_, e| self.recent(e, now));
-        let entry = ended.entry(who).or_insert(Ended { times: 0, last: now });
-        *entry = Ended { times: entry.times.saturating_add(1), last: now };
-    }
-
-    fn recent(&self, ended: &Ended, now: Timestamp) -> bool {
-        now.duration_since(ended.last) < self.length
-    }
-
-    const fn most(&self, who: &Who) -> u32 {
-        match who {
-            Who::Certificate(_) => self.most_by_certificate,
-            Who::Address(_) => self.most_by_address,
+    /// Whether an address is held off.
+    #[must_use]
+    pub fn holds_address(&self, address: IpAddr, now: Timestamp) -> bool {
+        if self.abusers_per_address == 0 {
+            return false;
         }
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(abusers) = ended.addresses.get(&network(address)) else { return false };
+        let recent = abusers.values().filter(|since| self.recent(**since, now)).count();
+        u32::try_from(recent).is_ok_and(|recent| recent >= self.abusers_per_address)
+    }
+
+    /// Counts one; says whether the certificate is held off now. What is old is forgotten on the way, so that the tables
+    /// hold what happened in the time of one cool-down.
+    pub fn count(&self, registry_key: &str, address: IpAddr, now: Timestamp) -> bool {
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        ended.certificates.retain(|_, (_, last)| self.recent(*last, now));
+        ended.addresses.retain(|_, abusers| {
+            abusers.retain(|_, since| self.recent(*since, now));
+            !abusers.is_empty()
+        });
+        let (times, last) = ended.certificates.entry(registry_key.to_owned()).or_insert((0, now));
+        (*times, *last) = (times.saturating_add(1), now);
+        let held = *times >= self.abuses_per_certificate;
+        if held {
+            ended.addresses.entry(network(address)).or_default().insert(registry_key.to_owned(), now);
+        }
+        held
+    }
+
+    fn recent(&self, then: Timestamp, now: Timestamp) -> bool {
+        now.duration_since(then) < self.length
     }
 }
 
-/// Whether our side ended the connection because of what the peer did: more resets, broken or empty frames than anybody
-/// needs. A peer that speaks another protocol, or breaks off, is no abuser.
-#[must_use]
-pub fn abusive(error: &hyper::Error) -> bool {
-    let found = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
-    found.is_some_and(|e| e.is_library() && e.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM))
+/// The address that is counted: of an IPv6 one its /64 network, a host has them all.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
+        v4 @ IpAddr::V4(_) => v4,
+    }
 }
 
 #[cfg(test)]
@@ -107,10 +103,14 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn three_and_five() -> CoolDown {
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn cool_down(abusers_per_address: u32) -> CoolDown {
         let limits = Limits {
             abuses_per_certificate: 3,
-            abuses_per_address: 5,
+            abusers_per_address,
             cool_down_seconds: 60,
             ..Config::default().limits
         };
@@ -119,40 +119,53 @@ mod tests {
 
     #[test]
     fn the_third_abuse_of_a_certificate_holds_it_off_for_a_minute_after_the_last() {
-        let cool_down = three_and_five();
-        let who = || Who::Certificate("key".into());
-        for second in [0, 59] {
-            cool_down.count(who(), at(second));
-            assert!(!cool_down.holds(&who(), at(second)));
-        }
-        cool_down.count(who(), at(118));
+        let cool_down = cool_down(2);
+        let here = ip("192.0.2.7");
+        assert!(!cool_down.count("key", here, at(0)));
+        assert!(!cool_down.count("key", here, at(59)));
+        assert!(cool_down.count("key", here, at(118)));
         for (second, held) in [(118, true), (177, true), (178, false)] {
-            assert_eq!(cool_down.holds(&who(), at(second)), held, "{second}");
+            assert_eq!(cool_down.holds_certificate("key", at(second)), held, "{second}");
         }
-        assert!(!cool_down.holds(&Who::Certificate("other".into()), at(118)));
-        cool_down.count(who(), at(178));
-        assert!(!cool_down.holds(&who(), at(178)), "the count begins anew");
+        assert!(!cool_down.holds_certificate("other", at(118)));
+        assert!(!cool_down.count("key", here, at(178)), "the count begins anew");
     }
 
     #[test]
-    fn an_address_has_its_own_bound_and_what_is_old_is_forgotten() {
-        let cool_down = three_and_five();
-        let who = || Who::address("192.0.2.7".parse().unwrap());
-        for n in 0..5 {
-            assert!(!cool_down.holds(&who(), at(n)), "{n}");
-            cool_down.count(who(), at(n));
+    fn one_certificate_never_holds_off_its_address_and_several_do() {
+        let cool_down = cool_down(2);
+        let here = ip("192.0.2.7");
+        for n in 0..50 {
+            cool_down.count("one", here, at(n));
         }
-        assert!(cool_down.holds(&who(), at(5)));
-        cool_down.count(Who::address("192.0.2.8".parse().unwrap()), at(500));
-        assert_eq!(cool_down.ended.lock().unwrap().len(), 1);
+        for n in 0..2 {
+            cool_down.count("harmless", here, at(n));
+        }
+        assert!(!cool_down.holds_address(here, at(50)));
+        for n in 40..43 {
+            cool_down.count("two", here, at(n));
+        }
+        assert!(cool_down.holds_address(here, at(50)));
+        assert!(!cool_down.holds_address(ip("192.0.2.8"), at(50)));
+        assert!(!cool_down.holds_address(here, at(102)), "a minute after the first of them began to be old");
+        cool_down.count("three", ip("192.0.2.9"), at(500));
+        let ended = cool_down.ended.lock().unwrap();
+        assert_eq!((ended.certificates.len(), ended.addresses.len()), (1, 0), "what is old is forgotten");
+    }
+
+    #[test]
+    fn zero_abusers_hold_off_no_address() {
+        let cool_down = cool_down(0);
+        for n in 0..9 {
+            cool_down.count("one", ip("192.0.2.7"), at(n));
+        }
+        assert!(!cool_down.holds_address(ip("192.0.2.7"), at(9)));
     }
 
     #[test]
     fn a_network_of_ipv6_is_one_address_and_a_mapped_ipv4_is_itself() {
-        let who = |text: &str| Who::address(text.parse().unwrap());
-        assert_eq!(who("2001:db8:0:1::1"), who("2001:db8:0:1:ffff::2"));
-        assert_ne!(who("2001:db8:0:1::1"), who("2001:db8:0:2::1"));
-        assert_eq!(who("::ffff:192.0.2.7"), who("192.0.2.7"));
-        assert_ne!(who("::ffff:192.0.2.7"), who("::ffff:192.0.2.8"));
+        assert_eq!(network(ip("2001:db8:0:1::1")), network(ip("2001:db8:0:1:ffff::2")));
+        assert_ne!(network(ip("2001:db8:0:1::1")), network(ip("2001:db8:0:2::1")));
+        assert_eq!(network(ip("::ffff:192.0.2.7")), ip("192.0.2.7"));
     }
 }

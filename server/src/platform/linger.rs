@@ -1,4 +1,5 @@
-//! The end of a connection: the last bytes are out, and the peer's are read until it ends, too.
+//! The end of a connection: the last bytes are out, and the peer's are read until it ends, too. What goes out is looked at
+//! for the verdict of our side.
 //!
 //! A socket that is closed with bytes unread is reset, and a peer that is writing then fails before it has read the last
 //! answers and the GOAWAY: it could not tell a call that was never taken from one that was lost.
@@ -6,6 +7,7 @@
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -17,18 +19,42 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
+use super::verdict::{Frames, Verdict};
+
 /// A stream that waits a while for the peer's end when it is shut down.
 pub struct Lingering {
     stream: TlsStream<TcpStream>,
     patience: Duration,
     left: Option<Pin<Box<Sleep>>>,
+    frames: Frames,
+    verdict: Arc<Verdict>,
 }
 
 impl Lingering {
     /// Waits for the peer's end at most so long.
     #[must_use]
     pub fn new(stream: TlsStream<TcpStream>, patience: Duration) -> Self {
-        Self { stream, patience, left: None }
+        Self { stream, patience, left: None, frames: Frames::default(), verdict: Arc::default() }
+    }
+
+    /// What our side says of the peer at the end.
+    #[must_use]
+    pub fn verdict(&self) -> Arc<Verdict> {
+        Arc::clone(&self.verdict)
+    }
+
+    /// Looks at what went out; at all of it where writing failed: what would have been said counts too.
+    fn look(&mut self, outcome: &Poll<io::Result<usize>>, parts: &[io::IoSlice<'_>]) {
+        let mut left = match outcome {
+            Poll::Pending => return,
+            Poll::Ready(Ok(written)) => *written,
+            Poll::Ready(Err(_)) => usize::MAX,
+        };
+        for part in parts {
+            let taken = part.len().min(left);
+            self.frames.read(&part[..taken], &self.verdict);
+            left -= taken;
+        }
     }
 }
 
@@ -48,7 +74,9 @@ impl AsyncWrite for Lingering {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let outcome = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.look(&outcome, &[io::IoSlice::new(bytes)]);
+        outcome
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -81,7 +109,9 @@ impl AsyncWrite for Lingering {
         context: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
+        let outcome = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
+        self.look(&outcome, parts);
+        outcome
     }
 
     fn is_write_vectored(&self) -> bool {

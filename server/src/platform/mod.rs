@@ -28,6 +28,7 @@ pub mod telemetry;
 pub mod testing;
 pub mod tls;
 pub mod unit_of_work;
+pub mod verdict;
 
 use std::sync::{Arc, atomic::AtomicU64};
 

@@ -24,7 +24,7 @@ use super::{
     connection::Connection,
     error::{Error, Reason},
     identity::{Caller, Peer, expired},
-    intake::{self, Watched},
+    intake::{self, Patience, Watched},
     mapper,
     quota::Permit,
 };
@@ -177,6 +177,7 @@ impl Pipeline {
             Some(stalled) => {
                 let patience = self.platform.config.limits.stalled_request_seconds;
                 let patience = Duration::from_secs(patience.into());
+                let patience = if method.client_streaming { Patience::Each } else { Patience::All }(patience);
                 Body::new(Watched::new(Body::new(body), patience, stalled.clone()))
             }
         });
