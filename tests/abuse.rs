@@ -3,6 +3,7 @@
 use std::{future::poll_fn, task::Poll, time::Duration};
 
 use bytes::Bytes;
+use eservices::eligibility::v1::{CheckEligibilityRequest, check_eligibility_request::Key};
 use eservices_server::platform::{
     config::{Environment, Quota},
     registry::Holder,
@@ -231,4 +232,37 @@ async fn end(head: h2::client::ResponseFuture) -> Status {
         body.flow_control().release_capacity(length).unwrap();
     }
     Status::from_header_map(&body.trailers().await.unwrap().unwrap()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_honest_caller_far_above_its_quota_is_told_so_and_is_no_abuser() {
+    const CALLS: usize = 3_000;
+    let mut plan = Plan::default();
+    plan.config.limits.abuses_per_certificate = 1;
+    let quota = Quota { calls_per_second: 1, burst: 5, concurrent_calls: 1_000 };
+    plan.config.quota.insert("standard".into(), quota);
+    let world = World::from(plan).await;
+    let identity = world.operator(SIRENS[0], ALL).await;
+    let client = world.client(&identity).await;
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..CALLS {
+        let client = client.clone();
+        calls.spawn(async move {
+            let request = CheckEligibilityRequest {
+                key: Some(Key::Imb("IMB/77058/X/0218".into())),
+                ..CheckEligibilityRequest::default()
+            };
+            let answer = client.eligibility().check_eligibility(request).await;
+            answer.map_err(|status| eservices_client::Error::from(status).reason_name().map(str::to_owned))
+        });
+    }
+    let mut told = 0;
+    for answer in timeout(PATIENCE, calls.join_all()).await.expect("answers in time") {
+        if let Err(reason) = answer {
+            assert_eq!(reason.as_deref(), Some("QUOTA_EXCEEDED"));
+            told += 1;
+        }
+    }
+    assert!(told > CALLS / 2, "{told}");
+    assert!(!world.platform.connections.is_empty(), "the connection goes on");
 }

@@ -46,8 +46,18 @@ enum For {
 
 const E_RDV: For = For::Operator(&["e-rdv-grand-public", "e-rdv-entreprise"]);
 
+const TAO_OR_ELIGIBILITY: For = For::Operator(&["tao", "eligibilite"]);
+const TAO: For = For::Operator(&["tao"]);
+
 /// Who may enter, by hand.
 const MATRIX: &[(&str, For)] = &[
+    ("/eservices.addresses.v1.AddressService/SearchAddresses", TAO_OR_ELIGIBILITY),
+    ("/eservices.addresses.v1.AddressService/CompleteAddress", TAO_OR_ELIGIBILITY),
+    ("/eservices.addresses.v1.AddressService/ListCommunes", TAO_OR_ELIGIBILITY),
+    ("/eservices.addresses.v1.AddressService/ListStreets", TAO_OR_ELIGIBILITY),
+    ("/eservices.addresses.v1.AddressService/ListNumbers", TAO_OR_ELIGIBILITY),
+    ("/eservices.addresses.v1.AddressService/TranslateAddress", TAO),
+    ("/eservices.addresses.v1.AddressService/ExportStructure", TAO),
     ("/eservices.identity.v1.IdentityService/WhoAmI", For::Any),
     ("/eservices.eligibility.v1.EligibilityService/CheckEligibility", For::Operator(&["eligibilite"])),
     ("/eservices.appointments.v1.AppointmentService/GetBookingForm", E_RDV),
@@ -71,6 +81,13 @@ const MATRIX: &[(&str, For)] = &[
 
 /// (method, right), as a reviewer reads it: `!` changes something, `†` outside production only.
 const RIGHTS: &str = "\
+AddressService/CompleteAddress operator with tao or eligibilite
+AddressService/ExportStructure operator with tao
+AddressService/ListCommunes operator with tao or eligibilite
+AddressService/ListNumbers operator with tao or eligibilite
+AddressService/ListStreets operator with tao or eligibilite
+AddressService/SearchAddresses operator with tao or eligibilite
+AddressService/TranslateAddress operator with tao
 AppointmentService/CancelAppointment ! operator with e-rdv-grand-public or e-rdv-entreprise
 AppointmentService/GetAppointment operator with e-rdv-grand-public or e-rdv-entreprise
 AppointmentService/GetBookingForm operator with e-rdv-grand-public or e-rdv-entreprise
@@ -199,7 +216,8 @@ async fn walk(world: &World, case: &str, identity: &Identity, expected: impl Fn(
 /// Registers a certificate as it is, or with a changed row.
 async fn register(world: &World, registration: &Registration) {
     let request_id = new_request_id();
-    let catalogue = world.platform.reference.eservices();
+    let network = world.platform.network.load();
+    let catalogue = network.reference.eservices();
     registry::register_certificate(&world.platform.db, world.by(&request_id), registration, catalogue)
         .await
         .unwrap();
@@ -388,8 +406,8 @@ async fn certificates_that_stand_for_nobody_are_told_so_and_the_connection_ends(
 async fn callers_without_the_right_are_told_which_link_misses() {
     let world = World::start().await;
     let before = traces(&world).await;
-    let not_named = world.operator_with(SIRENS[0], ALL, &["tao"]).await;
-    let not_subscribed = world.operator_with(SIRENS[1], &["tao"], ALL).await;
+    let not_named = world.operator_with(SIRENS[0], ALL, &["fci"]).await;
+    let not_subscribed = world.operator_with(SIRENS[1], &["fci"], ALL).await;
     let suspended = world.operator(SIRENS[2], ALL).await;
     let without_role = system_without_role(&world).await;
     let suspended_system = world.system("logistics", &["workforce"]).await;
@@ -460,7 +478,7 @@ async fn production_has_no_sandbox_and_refuses_the_other_environment() {
     plan.config.environment = Environment::Production;
     let world = World::from(plan).await;
     let sandbox = world.operator(SIRENS[0], ALL).await;
-    let names = ["eligibilite", "e-rdv-grand-public"];
+    let names = ["eligibilite", "e-rdv-grand-public", "tao"];
     let identity = world.certificate(&operator(), &names, Environment::Production).await;
     walk(&world, "production operator", &identity, |whom| match whom {
         For::Any => In,

@@ -63,9 +63,39 @@ fn answers_hold_no_map_and_requests_are_never_shared() {
 fn personal_data_is_marked() {
     let marked: BTreeSet<String> = fields_with("personal_data");
     let by_hand = [
+        "eservices.addresses.v1.Building.ban_id",
+        "eservices.addresses.v1.Building.hexacle",
+        "eservices.addresses.v1.Building.imb",
+        "eservices.addresses.v1.Building.street_address",
+        "eservices.addresses.v1.CompleteAddressRequest.text",
+        "eservices.addresses.v1.ExportStructureRequest.imbs",
+        "eservices.addresses.v1.ExportStructureResponse.lines",
+        "eservices.addresses.v1.Line.pto",
+        "eservices.addresses.v1.Place.batiment",
+        "eservices.addresses.v1.Place.escalier",
+        "eservices.addresses.v1.Place.etage",
+        "eservices.addresses.v1.SearchAddressesRequest.text",
+        "eservices.addresses.v1.StreetNumber.imbs",
+        "eservices.addresses.v1.TranslateAddressRequest.address",
+        "eservices.addresses.v1.TranslateAddressRequest.imb",
+        "eservices.addresses.v1.TranslateAddressRequest.pto",
         "eservices.appointments.v1.Intervention.access_id",
         "eservices.appointments.v1.Place.imb",
         "eservices.appointments.v1.Street.street_number",
+        "eservices.common.v1.Address.ban_id",
+        "eservices.common.v1.Address.complement",
+        "eservices.common.v1.Address.hexacle",
+        "eservices.common.v1.Address.number",
+        "eservices.common.v1.AddressCandidate.imbs",
+        "eservices.common.v1.GeoPoint.x",
+        "eservices.common.v1.GeoPoint.y",
+        "eservices.common.v1.MatchReason.known",
+        "eservices.common.v1.MatchReason.said",
+        "eservices.common.v1.NormalisedAddress.ban_id",
+        "eservices.common.v1.NormalisedAddress.complement",
+        "eservices.common.v1.NormalisedAddress.hexacle",
+        "eservices.common.v1.NormalisedAddress.number",
+        "eservices.eligibility.v1.CheckEligibilityRequest.address",
         "eservices.eligibility.v1.CheckEligibilityRequest.imb",
         "eservices.eligibility.v1.CheckEligibilityRequest.pto",
         "eservices.eligibility.v1.Premises.imb",
@@ -87,7 +117,7 @@ fn fields_with(policy: &str) -> BTreeSet<String> {
             let value = options.get_extension(&option);
             let set = value.as_message().unwrap().get_field_by_name(policy).unwrap();
             if set.as_bool() == Some(true) {
-                assert!(matches!(field.kind(), Kind::String));
+                assert!(matches!(field.kind(), Kind::String | Kind::Bytes | Kind::Double));
                 found.insert(field.full_name().to_owned());
             }
         }

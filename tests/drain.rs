@@ -422,7 +422,8 @@ async fn certificate_files_are_replaced_while_clients_reconnect() {
 }
 
 async fn register(world: &World, registration: &Registration) {
-    let (db, id, catalogue) = (&world.platform.db, new_request_id(), world.platform.reference.eservices());
+    let network = world.platform.network.load();
+    let (db, id, catalogue) = (&world.platform.db, new_request_id(), network.reference.eservices());
     registry::register_certificate(db, world.by(&id), registration, catalogue).await.unwrap();
     world.look().await;
 }

@@ -130,7 +130,7 @@ async fn bad_questions_list_every_field_and_unknown_keys_are_not_found() {
 async fn the_day_that_was_announced_is_kept() {
     let (world, client) = world().await;
     let mut announced = 0;
-    for building in world.platform.reference.buildings() {
+    for building in world.platform.network.load().reference.buildings() {
         let imb = building.imb.to_string();
         let today = ask(&client, Key::Imb(imb.clone()), &["JUST_FIBRE"]).await.unwrap();
         if today.answers[0].verdict() != Verdict::EligibleFromDay {

@@ -66,6 +66,16 @@ const EXAMPLES: &[(&str, &str, &str, Example)] = &[
 /// Text fields of requests that look like the id of an object and are none of an operator's: the caller's own words,
 /// places of the reference, and what the wholesaler publishes for all.
 const NO_OBJECTS: &[&str] = &[
+    "address",
+    "ban_id",
+    "complement",
+    "hexacle",
+    "imbs",
+    "number",
+    "prefix",
+    "street_hexacle",
+    "street_id",
+    "text",
     "access_id",
     "appointment_type",
     "code",

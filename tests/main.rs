@@ -8,15 +8,18 @@
 mod harness;
 
 mod abuse;
+mod addresses;
 mod appointments;
 mod authorization;
 mod contract;
 mod drain;
 mod eligibility;
 mod ghost;
+mod golden;
 mod identity;
 mod protocol;
 mod race;
+mod releases;
 mod replay;
 mod revocation;
 mod tidy;

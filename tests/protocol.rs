@@ -512,7 +512,8 @@ async fn a_certificate_that_stands_for_nobody_any_more_ends_its_streams_with_the
         issue(&world.pki.non_production, &holder, ALL, Environment::NonProduction, validity);
     let registration = issued.registration.unwrap();
     let request_id = new_request_id();
-    let catalogue = world.platform.reference.eservices();
+    let network = world.platform.network.load();
+    let catalogue = network.reference.eservices();
     registry::register_certificate(&world.platform.db, world.by(&request_id), &registration, catalogue)
         .await
         .unwrap();

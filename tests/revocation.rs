@@ -231,8 +231,8 @@ async fn a_subscription_that_is_withdrawn_closes_and_opens_again_on_one_connecti
     let bystander = Bystander::new(&world, &world.operator(SIRENS[1], &[RIGHT]).await).await;
     let mut raw = open(&world, &identity).await;
     assert_eq!(raw.call(BOOKING_FORM, b"").await.unwrap().status().code(), Code::Ok);
-    let (db, catalogue, names) =
-        (&world.platform.db, world.platform.reference.eservices(), [RIGHT.to_owned()]);
+    let network = world.platform.network.load();
+    let (db, catalogue, names) = (&world.platform.db, network.reference.eservices(), [RIGHT.to_owned()]);
     let id = new_request_id();
 
     let start = Instant::now();
@@ -292,7 +292,8 @@ async fn short_lived(world: &World, seconds: i64) -> Identity {
     let (identity, issued) =
         issue(&world.pki.non_production, &operator(0), &[RIGHT], Environment::NonProduction, validity);
     let (id, registration) = (new_request_id(), issued.registration.unwrap());
-    let catalogue = world.platform.reference.eservices();
+    let network = world.platform.network.load();
+    let catalogue = network.reference.eservices();
     registry::register_certificate(&world.platform.db, world.by(&id), &registration, catalogue)
         .await
         .unwrap();

@@ -1,6 +1,7 @@
 //! The client: one accessor per service of the contract. Knows no method and no message.
 
 use eservices::{
+    addresses::v1::address_service_client::AddressServiceClient,
     appointments::v1::appointment_service_client::AppointmentServiceClient,
     eligibility::v1::eligibility_service_client::EligibilityServiceClient,
     fulfilment::v1::fulfilment_service_client::FulfilmentServiceClient,
@@ -36,6 +37,12 @@ impl Client {
     #[must_use]
     pub fn identity(&self) -> IdentityServiceClient<Transport> {
         IdentityServiceClient::new(self.transport()).max_decoding_message_size(MAX_ANSWER)
+    }
+
+    /// Addresses, and the structure of the buildings that stand there (TAO).
+    #[must_use]
+    pub fn addresses(&self) -> AddressServiceClient<Transport> {
+        AddressServiceClient::new(self.transport()).max_decoding_message_size(MAX_ANSWER)
     }
 
     /// May this place have that offer, and why.

@@ -12,8 +12,9 @@ import grpc
 from google.protobuf import duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 
+from eservices.addresses.v1 import address_service_pb2 as ad, address_service_pb2_grpc as ad_grpc
 from eservices.appointments.v1 import appointment_pb2, appointment_service_pb2 as ap, appointment_service_pb2_grpc as ap_grpc
-from eservices.common.v1 import common_pb2
+from eservices.common.v1 import address_pb2, common_pb2
 from eservices.eligibility.v1 import eligibility_service_pb2 as el, eligibility_service_pb2_grpc as el_grpc
 from eservices.fulfilment.v1 import fulfilment_service_pb2 as fu, fulfilment_service_pb2_grpc as fu_grpc
 from eservices.identity.v1 import identity_service_pb2 as idt, identity_service_pb2_grpc as idt_grpc
@@ -75,7 +76,7 @@ def identity_and_eligibility(alpha: grpc.Channel) -> datetime.date:
     check("WhoAmI operator", me.operator.siren, "900000019")
     check("WhoAmI environment", me.environment, common_pb2.ENVIRONMENT_NON_PRODUCTION)
     check("WhoAmI holds", [r.e_service for r in me.rights if r.held],
-          ["e-rdv-entreprise", "e-rdv-grand-public", "eligibilite", "sandbox", "sandbox-clock"])
+          ["e-rdv-entreprise", "e-rdv-grand-public", "eligibilite", "sandbox", "sandbox-clock", "tao"])
     eligibility = el_grpc.EligibilityServiceStub(alpha)
     answer = eligibility.CheckEligibility(el.CheckEligibilityRequest(imb=BUILDING, offer_codes=["JUST_FIBRE"]))
     check("CheckEligibility verdict", answer.answers[0].verdict, el.VERDICT_ELIGIBLE)
@@ -87,6 +88,30 @@ def identity_and_eligibility(alpha: grpc.Channel) -> datetime.date:
     check("CheckEligibility unknown building", (code, info.reason), (grpc.StatusCode.NOT_FOUND, "RESOURCE_NOT_FOUND"))
     now = me.business_clock.business_time.ToDatetime(tzinfo=datetime.timezone.utc)
     return now.date()
+
+
+def address(alpha: grpc.Channel) -> None:
+    """A misspelt address to its building's structure."""
+    tao = ad_grpc.AddressServiceStub(alpha)
+    found = tao.SearchAddresses(ad.SearchAddressesRequest(text="6 r etiene gannerron bussy")).candidates[0]
+    check("SearchAddresses misspelt", (list(found.imbs), found.level), ([BUILDING], address_pb2.MATCH_LEVEL_NUMBER))
+    check("SearchAddresses street code", found.address.street_code, "0361")
+    answer = tao.TranslateAddress(ad.TranslateAddressRequest(address="6 r etiene gannerron bussy"))
+    check("TranslateAddress found by", answer.found_by, "ADDRESS")
+    building = answer.buildings[0]
+    check("TranslateAddress states", (building.state, building.headline, building.availability),
+          ("DEPLOYE", "RACCORDABLE", "MIS A DISPOSITION"))
+    place = building.places[0]
+    check("TranslateAddress place", (place.batiment, place.escalier, place.etage, place.pbo),
+          ("_NA_", "_NA_", "_NA_", "PT 002053"))
+    check("TranslateAddress visit", place.appointment_type, common_pb2.APPOINTMENT_TYPE_HOUSE)
+    pieces = tao.ExportStructure(ad.ExportStructureRequest(imbs=[BUILDING]))
+    lines = b"".join(piece.lines for piece in pieces).decode().splitlines()
+    check("ExportStructure", (len(lines), lines[1].split(";")[0]), (2, BUILDING))
+    eligibility = el_grpc.EligibilityServiceStub(alpha)
+    answer = eligibility.CheckEligibility(el.CheckEligibilityRequest(
+        address="6 r etiene gannerron bussy", offer_codes=["JUST_FIBRE"]))
+    check("CheckEligibility by address", (answer.premises.imb, answer.answers[0].verdict), (BUILDING, el.VERDICT_ELIGIBLE))
 
 
 def capacity(workforce: grpc.Channel, today: datetime.date) -> None:
@@ -170,6 +195,7 @@ def main() -> None:
     asked = arguments.parse_args()
     alpha, beta, workforce = (channel(asked.dir, asked.port, name) for name in ("operator-alpha", "operator-beta", "workforce"))
     today = identity_and_eligibility(alpha)
+    address(alpha)
     capacity(workforce, today)
     booking(alpha, beta, workforce)
     print("journey passed")

@@ -2,6 +2,7 @@
 //!
 //! [`routes`] is where the slices meet the platform; [`Server`] is what runs.
 
+pub mod addresses;
 pub mod appointments;
 pub mod commands;
 pub mod eligibility;
@@ -13,6 +14,7 @@ pub mod sandbox;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use eservices::{
+    addresses::v1::address_service_server::AddressServiceServer,
     appointments::v1::appointment_service_server::AppointmentServiceServer,
     eligibility::v1::eligibility_service_server::EligibilityServiceServer,
     fulfilment::v1::fulfilment_service_server::FulfilmentServiceServer,
@@ -40,6 +42,7 @@ pub fn routes(platform: &Arc<Platform>) -> Routes {
     let mut routes = Routes::builder();
     routes
         .add_service(limited!(IdentityServiceServer, identity, platform))
+        .add_service(limited!(AddressServiceServer, addresses, platform))
         .add_service(limited!(EligibilityServiceServer, eligibility, platform))
         .add_service(limited!(AppointmentServiceServer, appointments, platform))
         .add_service(limited!(FulfilmentServiceServer, fulfilment, platform))

@@ -18,6 +18,7 @@ use eservices::{
 };
 use eservices_client::{Client, RetryPolicy, new_request_id};
 use eservices_reference::Reference;
+use eservices_server::commands::import;
 use eservices_server::platform::{
     config::{Config, Database, Environment},
     db::Db,
@@ -53,6 +54,11 @@ fn now() -> Timestamp {
 
 fn demo_data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("demo-data")
+}
+
+fn demo_files() -> Vec<std::path::PathBuf> {
+    let files = std::fs::read_dir(demo_data()).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|file| file.extension().is_some_and(|end| end == "csv")).collect()
 }
 
 /// The process, and what it logs, line by line until it ends.
@@ -106,7 +112,7 @@ impl World {
         write("server.pem", &server.chain_pem);
         write("server.key", server.key_pem.as_deref().unwrap());
         write("root.pem", root.certificate_pem());
-        let (path, reference) = (dir.path().display(), demo_data());
+        let path = dir.path().display();
         let url = format!("sqlite:{path}/drain.db");
         write(
             "server.toml",
@@ -115,11 +121,10 @@ impl World {
                  [tls]\ncertificate = \"{path}/server.pem\"\nkey = \"{path}/server.key\"\n\
                  client_ca = \"{path}/root.pem\"\n\
                  [database]\nurl = \"{url}\"\n\
-                 [reference]\nfolder = \"{}\"\n\
+                 [reference]\nfolder = \"{path}/reference\"\n\
                  [log]\nformat = \"json\"\n\
                  [quota.standard]\ncalls_per_second = 100000\nburst = 100000\nconcurrent_calls = 1000\n\
                  [tokens]\ncurrent = \"a secret of the tests, long enough for a key\"\n",
-                reference.display(),
             ),
         );
         let database = Database { url, ..Config::default().database };
@@ -279,7 +284,8 @@ async fn a_server_that_is_told_to_stop_answers_what_it_took() {
     let db = Db::open(&world.database).await.unwrap();
     db.migrate().await.unwrap();
     world.furnish(&db).await;
-    let reference = Reference::load(&demo_data()).unwrap();
+    import::and_serve(&world.dir.path().join("reference"), demo_files(), &db, now()).await.unwrap();
+    let reference = Reference::from_files(&demo_data()).unwrap();
     let mut operators = Vec::new();
     for (siren, slot) in OPERATORS {
         operators.push((world.operator(&db, &reference, siren).await, slot));

@@ -11,7 +11,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicI64, Ordering},
     },
 };
@@ -22,7 +22,7 @@ use eservices::{
     fulfilment::v1::{DayCapacity, PublishCapacityRequest, PublishZonesRequest, SlotCapacity, Zone},
 };
 use eservices_client::{Client, RetryPolicy, new_request_id};
-use eservices_reference::Reference;
+use eservices_reference::{Reference, Store};
 use eservices_server::{
     Server,
     platform::{
@@ -57,9 +57,9 @@ pub const SIRENS: [&str; 9] = [
     "900000084",
 ];
 
-/// Both rights of e-RDV, eligibility and the sandbox.
+/// Both rights of e-RDV, eligibility, TAO and the sandbox.
 pub const ALL: &[&str] =
-    &["eligibilite", "e-rdv-grand-public", "e-rdv-entreprise", "sandbox", "sandbox-clock"];
+    &["eligibilite", "tao", "e-rdv-grand-public", "e-rdv-entreprise", "sandbox", "sandbox-clock"];
 
 /// Certificates: a root, an issuing authority per environment, and a foreign root.
 pub struct Pki {
@@ -174,14 +174,15 @@ impl World {
         config.tls.certificate = dir.path().join("server.pem");
         config.tls.key = dir.path().join("server.key");
         config.tls.client_ca = dir.path().join("root.pem");
-        config.reference.folder = repo().join("server/demo-data");
+        config.reference.folder = dir.path().join("reference");
         let db = Db::open(&config.database).await.unwrap();
         db.migrate().await.unwrap();
         let machine = Arc::new(AtomicI64::new(real_now().as_microsecond()));
         let business: Timestamp = START.parse().unwrap();
         database::set_course(&db, business.as_microsecond(), machine.load(Ordering::Relaxed)).await;
         let parts = Parts {
-            reference: Arc::new(Reference::load(&config.reference.folder).unwrap()),
+            reference: (demo_reference(), 0),
+            releases: Arc::new(Store::open(&config.reference.folder).unwrap()),
             clock: Clock::new(
                 Machine::Manual(Arc::clone(&machine)),
                 config.environment == Environment::NonProduction,
@@ -252,7 +253,8 @@ impl World {
     async fn party(&self, holder: &Holder, granted: &[&str], named: &[&str]) -> Identity {
         let request_id = new_request_id();
         let names: Vec<String> = granted.iter().map(|n| (*n).to_owned()).collect();
-        let catalogue = self.platform.reference.eservices();
+        let network = self.platform.network.load();
+        let catalogue = network.reference.eservices();
         if !names.is_empty() {
             registry::grant(&self.platform.db, self.by(&request_id), holder, &names, catalogue)
                 .await
@@ -269,7 +271,8 @@ impl World {
         };
         let identity = issue(authority, holder, named, environment, Validity::days(real_now(), 397).unwrap());
         let request_id = new_request_id();
-        let catalogue = self.platform.reference.eservices();
+        let network = self.platform.network.load();
+        let catalogue = network.reference.eservices();
         let registration = identity.1.registration.as_ref().unwrap();
         registry::register_certificate(&self.platform.db, self.by(&request_id), registration, catalogue)
             .await
@@ -308,6 +311,13 @@ impl World {
         publish_days(&workforce, "ZMLV", (8..=26).map(day_after).collect(), places).await;
         workforce
     }
+}
+
+/// The demo's release, made once a process.
+pub fn demo_reference() -> Arc<Reference> {
+    static DEMO: OnceLock<Arc<Reference>> = OnceLock::new();
+    let make = || Arc::new(Reference::from_files(&repo().join("server/demo-data")).unwrap());
+    Arc::clone(DEMO.get_or_init(make))
 }
 
 /// A certificate that nobody registered.

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fs, net::Ipv4Addr, net::SocketAddr, path::Path};
 
-use eservices_server::commands::Context;
+use eservices_server::commands::{Context, import};
 use eservices_server::platform::{
     clock::{Clock, Machine},
     config::{Config, Environment, Quota},
@@ -67,7 +67,7 @@ fn configuration(folder: &Path) -> Config {
     config.tls.key = folder.join("server.key");
     config.tls.client_ca = folder.join("root.pem");
     config.database.url = format!("sqlite:{}", folder.join("eservices.db").display());
-    config.reference.folder = REFERENCE.into();
+    config.reference.folder = folder.join("reference");
     config.tokens.current = "a key of the benchmark, which signs nothing".into();
     let boundless = Quota { calls_per_second: 10_000_000, burst: 10_000_000, concurrent_calls: 100_000 };
     config.quota = BTreeMap::from([("standard".to_owned(), boundless)]);
@@ -77,6 +77,16 @@ fn configuration(folder: &Path) -> Config {
 async fn register(config: &Config, clock: &Clock, client: &Issued) -> Result<(), Failure> {
     let db = Db::open(&config.database).await?;
     db.migrate().await?;
+    let mut files = Vec::new();
+    for entry in fs::read_dir(REFERENCE)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|end| end == "csv") {
+            files.push(path);
+        }
+    }
+    import::and_serve(&config.reference.folder, files, &db, clock.machine())
+        .await
+        .map_err(|e| e.to_string())?;
     let request_id = Ids::default().call().to_string();
     let by = || By::cli(&request_id, clock.machine());
     let operator = NewOperator {
@@ -88,7 +98,7 @@ async fn register(config: &Config, clock: &Clock, client: &Issued) -> Result<(),
     };
     registry::create_operator(&db, by(), &operator).await?;
     let context = Context { config: config.clone(), clock: clock.clone(), ids: Ids::default(), json: false };
-    let catalogue = context.catalogue().map_err(|_| "the e-services file cannot be read")?;
+    let catalogue = context.catalogue(&db).await.map_err(|e| e.to_string())?;
     let names = RIGHTS.map(str::to_owned);
     registry::grant(&db, by(), &Holder::operator(SIREN)?, &names, &catalogue).await?;
     let registration = client.registration.as_ref().ok_or("a client's certificate has no registration")?;

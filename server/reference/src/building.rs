@@ -4,11 +4,12 @@
 
 use crate::ids::{Imb, Insee, Pm, Rivoli};
 use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
 
 macro_rules! vocabulary {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal $(| $other:literal)*),+ $(,)? }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         pub enum $name { $($(#[$vdoc])* $variant),+ }
 
         impl $name {
@@ -96,6 +97,8 @@ vocabulary!(
         Wgs84 = "WGS84",
         /// Lambert-93, mainland; the specification's `RFG93` is read as this.
         Rgf93 = "RGF93" | "RFG93",
+        /// UTM 20 N, French Antilles.
+        Rgaf09 = "RGAF09",
         /// UTM 22 N, Guiana.
         Rgfg95 = "RGFG95",
         /// UTM 40 S, Reunion.
@@ -110,7 +113,7 @@ vocabulary!(
 );
 
 /// Where a building stands, in the file's own projection.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Position {
     /// X, or longitude in degrees for WGS84.
     pub x: f64,
@@ -121,7 +124,7 @@ pub struct Position {
 }
 
 /// One building. Texts are as in the file; empty optional columns are `None`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Building {
     /// Identifier (*IdentifiantImmeuble*).
     pub imb: Imb,
@@ -132,7 +135,11 @@ pub struct Building {
     /// State of that point (*EtatPM*).
     pub pm_state: Option<PmState>,
     /// First day of commercial service of that point (*DateMiseEnServiceCommercialePM*).
+    #[serde(with = "day")]
     pub pm_in_service: Option<Date>,
+    /// First day on which that point was handed over to an operator (*DatePremiereMADPM*).
+    #[serde(with = "day")]
+    pub pm_first_handover: Option<Date>,
     /// Kind of place of the point (*TypeEmplacementPM*), open vocabulary, for instance `PME`.
     pub pm_location: Option<Box<str>>,
     /// Housings that the point serves, all its buildings together (*NombreLogementsPM*).
@@ -170,12 +177,15 @@ pub struct Building {
     /// Where it stands.
     pub position: Position,
     /// Orders are accepted from this day on (*DateDebutAcceptationCmdAcces*).
+    #[serde(with = "day")]
     pub orders_from: Option<Date>,
     /// Accesses are delivered from this day on (*DateDebutFournitureCRCmdAcces*).
+    #[serde(with = "day")]
     pub delivery_from: Option<Date>,
     /// The building manager must agree (*AccordGestionnaireImmeubleNecessaire*).
     pub agreement_needed: Option<bool>,
     /// The manager's agreement was signed on this day (*DateSignatureConvention*).
+    #[serde(with = "day")]
     pub agreement_signed: Option<Date>,
     /// Kind of branching box (*TypePBO*), open vocabulary.
     pub pbo_type: Option<Box<str>>,
@@ -184,9 +194,37 @@ pub struct Building {
     /// Regulatory zone (*TypeZone*).
     pub zone: Option<Zone>,
     /// Cabled on this day (*DateCablageAdresse*): planned unless the state is deployed.
+    #[serde(with = "day")]
     pub cabled: Option<Date>,
     /// A new building is handed over on this day (*DatePrevisionnelleLivraisonImmeubleNeuf*).
+    #[serde(with = "day")]
     pub new_building_delivery: Option<Date>,
+    /// The file's other columns where they are not empty: place in [`crate::Reference::extra_columns`], value.
+    pub extra: Vec<(u16, Box<str>)>,
+}
+
+/// A day in a record: `20190306`, none is 0.
+mod day {
+    use jiff::civil::Date;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(day: &Option<Date>, serializer: S) -> Result<S::Ok, S::Error> {
+        let number = day.map_or(0, |day| {
+            i32::from(day.year()) * 10_000 + i32::from(day.month()) * 100 + i32::from(day.day())
+        });
+        serializer.serialize_i32(number)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Date>, D::Error> {
+        let number = i32::deserialize(deserializer)?;
+        if number == 0 {
+            return Ok(None);
+        }
+        let (year, month, day) = (number / 10_000, number / 100 % 100, number % 100);
+        let part = |value: i32| i16::try_from(value).map_err(D::Error::custom);
+        let day = Date::new(part(year)?, part(month)? as i8, part(day)? as i8);
+        day.map(Some).map_err(D::Error::custom)
+    }
 }
 
 impl Building {

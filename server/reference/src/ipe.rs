@@ -1,12 +1,14 @@
 //! The IPE file (*informations préalables enrichies*) of Interop'Fibre: CSV rows → [`Building`] records.
 //!
-//! Columns go by name, never by position; unknown columns are named in the result and left aside. Does not know the
-//! archive or encoding of the file ([`crate::text`]), nor the other rows of the same building ([`crate::store`]).
+//! Columns go by name, never by position; what the columns that nothing reads hold is kept as it stands. Does not know
+//! the archive or encoding of the file ([`crate::text`]), nor the other rows of the same building ([`crate::store`]).
 
 use crate::building::{Building, Kind, PmState, Position, Projection, State, Zone};
 use crate::ids::{Imb, Insee, Pm, Rivoli};
 use crate::problem::Problem;
-use crate::table::{self, Row};
+use crate::table::{self, Layout, Row, Table};
+use crate::text::Encoding;
+use jiff::Span;
 
 pub use crate::table::Error;
 
@@ -30,6 +32,7 @@ pub const REQUIRED: &[&str] = &[
 pub const OPTIONAL: &[&str] = &[
     "CodeOI",
     "DateMiseEnServiceCommercialePM",
+    "DatePremiereMADPM",
     "TypeEmplacementPM",
     "NombreLogementsPM",
     "TypeImmeuble",
@@ -52,6 +55,53 @@ pub const OPTIONAL: &[&str] = &[
     "DatePrevisionnelleLivraisonImmeubleNeuf",
 ];
 
+/// The other columns of the specification: kept as they stand, see [`Building::extra`].
+pub const KEPT: &[&str] = &[
+    "ReferenceRegroupementPM",
+    "DateInstallationPM",
+    "CommentairePM",
+    "CapaciteMaxPM",
+    "CodeVoieRivoliPM",
+    "CodeInseePM",
+    "CodePostalPM",
+    "CommunePM",
+    "CodeAdressePM",
+    "TypeVoiePM",
+    "NomVoiePM",
+    "NumeroVoiePM",
+    "ComplementNumeroVoiePM",
+    "BatimentPM",
+    "TypeIngenierie",
+    "FibreDedieeLibre",
+    "NombreColonnesMontantesPM",
+    "ReferenceConsultationNative",
+    "NombrePMTechniques",
+    "CoordonneePMX",
+    "CoordonneePMY",
+    "EmplacementActifDisponible",
+    "QualiteAdressePM",
+    "DateDerniereModification",
+    "GestionnaireImmeuble",
+    "CodePostalGestionnaire",
+    "CommuneGestionnaire",
+    "TypeVoieGestionnaire",
+    "NomVoieGestionnaire",
+    "NumeroVoieGestionnaire",
+    "ComplementNumeroVoieGestionnaire",
+    "CodeAdresseGestionnaire",
+    "SiretGestionnaire",
+    "CategorieRaccoLogement",
+    "Code_RNB",
+    "Date_RNB",
+    "DateMiseEnServiceCommercialeImmeuble",
+    "ImmeubleNeuf",
+    "SusceptibleRaccordableDemande",
+    "LongueurLigneImmeuble",
+];
+
+/// How the file is laid out.
+pub(crate) const LAYOUT: Layout = Layout { required: REQUIRED, optional: OPTIONAL, kept: KEPT };
+
 /// What an IPE file holds.
 #[derive(Debug, Clone, Default)]
 pub struct File {
@@ -61,7 +111,9 @@ pub struct File {
     pub rows: u64,
     /// Refused rows and remarks.
     pub problems: Vec<Problem>,
-    /// Columns of the file that nothing here reads.
+    /// The names that [`Building::extra`] points to.
+    pub extra_columns: Vec<String>,
+    /// Columns of the file that the specification does not have.
     pub unknown_columns: Vec<String>,
 }
 
@@ -78,32 +130,53 @@ pub fn day_in_name(name: &str) -> Option<&str> {
     name.split(['_', '.']).rfind(|part| table::date(part).is_ok())
 }
 
-/// Reads an IPE file.
+/// Reads an IPE file that lies in memory.
 ///
 /// # Errors
 /// The header is missing or lacks a column of [`REQUIRED`]. Bad rows are no error: they are in [`File::problems`].
 pub fn read(file: &str, text: &str) -> Result<File, Error> {
-    let mut buildings = Vec::new();
-    let walk = table::walk(file, text, REQUIRED, OPTIONAL, |row| {
-        let building = building(row)?;
-        let remark =
-            (building.state == State::Signed && building.agreement_needed != Some(true)).then(|| {
-                let column = "AccordGestionnaireImmeubleNecessaire";
-                Problem::kept(
-                    file,
-                    row.line,
-                    column,
-                    row.get(column),
-                    "state SIGNE is only for buildings that need an agreement",
-                )
-            });
-        buildings.push((row.line, building));
-        Ok(remark)
+    let mut input = text.as_bytes();
+    let table = Table::open(file, &mut input, Encoding::Utf8, &LAYOUT)?;
+    let mut found = File {
+        extra_columns: table.header.others.iter().map(|other| other.name.to_string()).collect(),
+        unknown_columns: table.header.unknown(),
+        ..File::default()
+    };
+    let places: Vec<u16> = (0..).take(table.header.others.len()).collect();
+    found.rows = table.rows(|row| {
+        match row.and_then(|row| Ok((row, building(row, &places)?))) {
+            Ok((row, building)) => {
+                found.problems.extend(remarks(row, &building));
+                found.buildings.push((row.line, building));
+            }
+            Err(problem) => found.problems.push(problem),
+        }
+        Ok::<_, Error>(())
     })?;
-    Ok(File { buildings, rows: walk.rows, problems: walk.problems, unknown_columns: walk.unknown_columns })
+    Ok(found)
 }
 
-fn building(row: &Row<'_>) -> Result<Building, Problem> {
+/// What is odd about a usable row on its own.
+pub(crate) fn remarks(row: &Row<'_>, building: &Building) -> Vec<Problem> {
+    let mut found = Vec::new();
+    let mut kept = |column, reason| {
+        found.push(Problem::kept(row.file, row.line, column, row.get(column), reason));
+    };
+    if building.state == State::Signed && building.agreement_needed != Some(true) {
+        kept(
+            "AccordGestionnaireImmeubleNecessaire",
+            "state SIGNE is only for buildings that need an agreement",
+        );
+    }
+    let due = building.pm_first_handover.and_then(|day| day.checked_add(Span::new().months(3)).ok());
+    if due.is_some_and(|due| building.pm_in_service.is_some_and(|told| told != due)) {
+        kept("DateMiseEnServiceCommercialePM", "is not three months after DatePremiereMADPM");
+    }
+    found
+}
+
+/// Reads a row; `places` says where each of [`table::Header::others`] is in the release's extra columns.
+pub(crate) fn building(row: &Row<'_>, places: &[u16]) -> Result<Building, Problem> {
     let pm = row.read("ReferencePM", |v| Pm::parse(v).map_err(|e| e.to_string()))?;
     let pm_state = row.read("EtatPM", |v| among(PmState::parse(v), PmState::ALL))?;
     if pm.is_some() && pm_state.is_none() {
@@ -115,6 +188,7 @@ fn building(row: &Row<'_>) -> Result<Building, Problem> {
         pm,
         pm_state,
         pm_in_service: row.date("DateMiseEnServiceCommercialePM")?,
+        pm_first_handover: row.date("DatePremiereMADPM")?,
         pm_location: row.optional("TypeEmplacementPM"),
         pm_housings: row.read("NombreLogementsPM", table::count)?,
         state: row.need("EtatImmeuble", |v| among(State::parse(v), State::ALL))?,
@@ -142,7 +216,15 @@ fn building(row: &Row<'_>) -> Result<Building, Problem> {
         zone: row.read("TypeZone", |v| among(Zone::parse(v), Zone::ALL))?,
         cabled: row.date("DateCablageAdresse")?,
         new_building_delivery: row.date("DatePrevisionnelleLivraisonImmeubleNeuf")?,
+        extra: extra(row, places),
     })
+}
+
+fn extra(row: &Row<'_>, places: &[u16]) -> Vec<(u16, Box<str>)> {
+    let others = row.others().filter_map(|(other, value)| Some((*places.get(other)?, value.into())));
+    let mut extra: Vec<_> = others.collect();
+    extra.sort_unstable();
+    extra
 }
 
 fn position(row: &Row<'_>) -> Result<Position, Problem> {
@@ -176,7 +258,8 @@ fn hexacle(value: &str) -> Result<Box<str>, String> {
     }
 }
 
-fn postcode(value: &str) -> Result<Box<str>, String> {
+/// Reads a postcode.
+pub(crate) fn postcode(value: &str) -> Result<Box<str>, String> {
     if value.len() == 5 && value.bytes().all(|b| b.is_ascii_digit()) {
         Ok(value.into())
     } else {

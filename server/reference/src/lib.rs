@@ -1,28 +1,34 @@
-//! Reference data of the e-services: identifiers, file formats, catalogue, calendar, and checksummed look-ups in memory.
+//! Reference data of the e-services: identifiers, file formats, catalogue, calendar, and releases: imported from files
+//! of any size, checksummed, looked up in memory.
 //!
 //! Knows no tonic, no sqlx, no clock: a day or an instant comes in as a value.
 #![warn(missing_docs)]
 
-mod build;
+pub mod address;
+pub mod ban;
 pub mod building;
 pub mod calendar;
-mod canonical;
+pub mod communes;
 pub mod derived;
 mod document;
 pub mod eservices;
+pub mod generate;
+pub mod geo;
+pub mod grid;
 pub mod ids;
+mod import;
 pub mod ipe;
-mod load;
 pub mod offers;
 mod problem;
+mod reference;
 pub mod store;
 pub mod structure;
 mod table;
 pub mod text;
 
-pub use build::Parts;
 pub use building::Building;
-pub use load::{LINES_FILE, LoadError, STRUCTURE_FILE};
+pub use import::{Change, ImportError, Imported, Options, Phase, Progress, SourceKind};
 pub use problem::{Outcome, Problem};
-pub use store::{Reference, Release, Report};
+pub use reference::{Counts, Pbo, Reference, Release, Report, Source};
+pub use store::{Comparison, LINES_FILE, LoadError, Manifest, Refused, STRUCTURE_FILE, Store};
 pub use structure::{Line, Row as StructureRow};

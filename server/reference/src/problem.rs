@@ -2,10 +2,11 @@
 //!
 //! Does not know the formats, nor who reads the report.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// What became of the row or field that a [`Problem`] is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Outcome {
     /// It was left out: no look-up returns it.
     Refused,
@@ -13,8 +14,25 @@ pub enum Outcome {
     Kept,
 }
 
+impl Outcome {
+    /// One word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Kept => "kept",
+        }
+    }
+
+    /// Reads the word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Refused, Self::Kept].into_iter().find(|outcome| outcome.as_str() == text)
+    }
+}
+
 /// One defect of one input file.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Problem {
     /// File name, without its folder.
     pub file: String,

@@ -5,7 +5,8 @@
 
 use crate::ids::{Imb, Pm, Pto};
 use crate::problem::Problem;
-use crate::table;
+use crate::table::{self, Layout};
+use serde::{Deserialize, Serialize};
 
 pub use crate::table::Error;
 
@@ -32,7 +33,7 @@ pub const STRUCTURE_COLUMNS: &[&str] = &[
 pub const LINE_COLUMNS: &[&str] = &["PTO", "IMB", "batiment", "escalier", "etage", "PBO", "etat"];
 
 /// A place in a building.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Place {
     /// Building at the address (*bâtiment*), or [`NA`].
     pub batiment: Box<str>,
@@ -43,7 +44,7 @@ pub struct Place {
 }
 
 /// One floor (or the whole house) and the network that serves it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Row {
     /// The building.
     pub imb: Imb,
@@ -68,7 +69,7 @@ pub struct Row {
 }
 
 /// An existing line: a socket and the box that feeds it. It uses one fibre of that box.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Line {
     /// The building.
     pub imb: Imb,
@@ -82,7 +83,7 @@ pub struct Line {
     pub state: Box<str>,
 }
 
-/// What one of the two files holds.
+/// What a file of records holds.
 #[derive(Debug, Clone)]
 pub struct File<T> {
     /// The usable rows with their line, in file order.
@@ -95,40 +96,52 @@ pub struct File<T> {
     pub unknown_columns: Vec<String>,
 }
 
-/// Reads the structure file.
+/// How the structure file is laid out.
+pub(crate) const STRUCTURE: Layout = Layout { required: STRUCTURE_COLUMNS, optional: &[], kept: &[] };
+
+/// How the line file is laid out.
+pub(crate) const LINES: Layout = Layout { required: LINE_COLUMNS, optional: &[], kept: &[] };
+
+/// Reads a structure file that lies in memory.
 ///
 /// # Errors
 /// The header is missing or lacks a column. Bad rows are in [`File::problems`].
 pub fn read_structure(file: &str, text: &str) -> Result<File<Row>, Error> {
-    read(file, text, STRUCTURE_COLUMNS, |row| {
-        Ok(Row {
-            imb: row.need("IMB", |v| Imb::parse(v).map_err(|e| e.to_string()))?,
-            place: place(row),
-            pm: row.need("PM", |v| Pm::parse(v).map_err(|e| e.to_string()))?,
-            pmt: row.read("PMT", short)?,
-            pbo: row.read("PBO", short)?,
-            pbo_type: row.optional("type_PBO"),
-            pbo_location: row.optional("localisation_PBO"),
-            pbo_fibres: row.read("fibres_PBO", table::count)?,
-            pm_prdm_link: row.optional("lien_PM_PRDM"),
-            housings: row.read("logements", table::count)?,
-        })
-    })
+    read(file, text, &STRUCTURE, structure)
 }
 
-/// Reads the line file.
+/// Reads a line file that lies in memory.
 ///
 /// # Errors
 /// The header is missing or lacks a column. Bad rows are in [`File::problems`].
 pub fn read_lines(file: &str, text: &str) -> Result<File<Line>, Error> {
-    read(file, text, LINE_COLUMNS, |row| {
-        Ok(Line {
-            imb: row.need("IMB", |v| Imb::parse(v).map_err(|e| e.to_string()))?,
-            place: place(row),
-            pto: row.need("PTO", |v| Pto::parse(v).map_err(|e| e.to_string()))?,
-            pbo: row.read("PBO", short)?,
-            state: row.text("etat")?.into(),
-        })
+    read(file, text, &LINES, line)
+}
+
+/// Reads a row of the structure file.
+pub(crate) fn structure(row: &table::Row<'_>) -> Result<Row, Problem> {
+    Ok(Row {
+        imb: row.need("IMB", |v| Imb::parse(v).map_err(|e| e.to_string()))?,
+        place: place(row),
+        pm: row.need("PM", |v| Pm::parse(v).map_err(|e| e.to_string()))?,
+        pmt: row.read("PMT", short)?,
+        pbo: row.read("PBO", short)?,
+        pbo_type: row.optional("type_PBO"),
+        pbo_location: row.optional("localisation_PBO"),
+        pbo_fibres: row.read("fibres_PBO", table::count)?,
+        pm_prdm_link: row.optional("lien_PM_PRDM"),
+        housings: row.read("logements", table::count)?,
+    })
+}
+
+/// Reads a row of the line file.
+pub(crate) fn line(row: &table::Row<'_>) -> Result<Line, Problem> {
+    Ok(Line {
+        imb: row.need("IMB", |v| Imb::parse(v).map_err(|e| e.to_string()))?,
+        place: place(row),
+        pto: row.need("PTO", |v| Pto::parse(v).map_err(|e| e.to_string()))?,
+        pbo: row.read("PBO", short)?,
+        state: row.text("etat")?.into(),
     })
 }
 
@@ -138,14 +151,15 @@ pub fn coded(value: &str) -> (&str, &str) {
     value.split_once(':').map_or((value, value), |(code, label)| (code.trim(), label.trim()))
 }
 
-fn read<T>(
+/// Reads a file of records that lies in memory, one record a row.
+pub(crate) fn read<T>(
     file: &str,
     text: &str,
-    columns: &[&'static str],
+    layout: &Layout,
     parse: impl Fn(&table::Row<'_>) -> Result<T, Problem>,
 ) -> Result<File<T>, Error> {
     let mut rows = Vec::new();
-    let walk = table::walk(file, text, columns, &[], |row| {
+    let walk = table::walk(file, text, layout, |row| {
         rows.push((row.line, parse(row)?));
         Ok(None)
     })?;

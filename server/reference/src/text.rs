@@ -1,13 +1,21 @@
-//! Bytes of a file → text: plain, zip (one CSV inside) or gzip; UTF-8, UTF-8 with BOM, Windows-1252, Latin-1.
+//! Bytes of a file → lines of text, streamed: plain, zip (one CSV inside) or gzip; UTF-8, UTF-8 with BOM, Windows-1252,
+//! Latin-1. Never holds more than one line.
 //!
-//! Does not know what the text says.
+//! Does not know what the lines say.
 
-use sha2::{Digest, Sha256};
-use std::io::{self, Cursor, Read};
+use sha2::{Digest as _, Sha256};
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::SystemTime;
 
-/// The most text that one file may unpack to: 4 GiB, against zip bombs.
-pub const MAX_BYTES: u64 = 4 << 30;
+/// The most that one file may unpack to: 64 GiB, against zip bombs.
+pub const MAX_BYTES: u64 = 64 << 30;
+
+/// The longest line that is read, in bytes: 1 MiB.
+pub const MAX_LINE: usize = 1 << 20;
 
 /// How the bytes were read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +30,19 @@ pub enum Encoding {
     Latin1,
 }
 
+impl Encoding {
+    /// Its name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Utf8 => "UTF-8",
+            Self::Utf8Bom => "UTF-8 with BOM",
+            Self::Windows1252 => "Windows-1252",
+            Self::Latin1 => "Latin-1",
+        }
+    }
+}
+
 /// A file could not be read as text.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -33,7 +54,7 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// The archive is damaged.
+    /// The archive is damaged, or its content too large.
     #[error("{}: cannot unpack: {reason}", path.display())]
     Unpack {
         /// The file.
@@ -49,95 +70,323 @@ pub enum Error {
         /// How many were found.
         found: usize,
     },
-    /// The content is larger than [`MAX_BYTES`].
-    #[error("{}: content is larger than {MAX_BYTES} bytes", path.display())]
-    TooLarge {
+    /// A file that must be right as a whole has a line that is no text.
+    #[error("{}:{line}: {reason}", path.display())]
+    Line {
         /// The file.
         path: PathBuf,
+        /// The line.
+        line: u64,
+        /// What is wrong with it.
+        reason: String,
     },
 }
 
-/// A file read as text.
-#[derive(Debug, Clone)]
-pub struct Source {
-    /// File name without its folder.
-    pub name: String,
-    /// The text, without byte order mark.
-    pub text: String,
-    /// How it was encoded.
-    pub encoding: Encoding,
-    /// Hex SHA-256 of the file as it lies on disk.
+/// What a file is as it lies on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Digest {
+    /// Hex SHA-256.
     pub sha256: String,
-    /// Size of the file as it lies on disk.
+    /// Size.
     pub bytes: u64,
 }
 
-/// Reads a file, unpacks it by its first bytes and decodes it.
+/// What tells whether a file was written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    pub bytes: u64,
+    modified: Option<SystemTime>,
+}
+
+/// The stamp of a file as it is now.
+pub(crate) fn stamp(path: &Path) -> Result<Stamp, Error> {
+    let metadata = path.metadata().map_err(|source| Error::Read { path: path.into(), source })?;
+    Ok(Stamp { bytes: metadata.len(), modified: metadata.modified().ok() })
+}
+
+/// Sums a file; `progress` hears how many bytes are read.
 ///
 /// # Errors
-/// The file cannot be read or unpacked, is too large, or its zip does not hold exactly one CSV.
-pub fn read(path: &Path) -> Result<Source, Error> {
-    let raw = std::fs::read(path).map_err(|source| Error::Read { path: path.into(), source })?;
-    let sha256 = hex(&Sha256::digest(&raw));
-    let bytes = raw.len() as u64;
-    let (text, encoding) = decode(unpack(path, raw)?);
-    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok(Source { name, text, encoding, sha256, bytes })
-}
-
-/// Decodes text, trying UTF-8 (with or without mark), then Windows-1252, then Latin-1, which always succeeds.
-#[must_use]
-pub fn decode(bytes: Vec<u8>) -> (String, Encoding) {
-    let bytes = match String::from_utf8(bytes) {
-        Ok(text) => {
-            return match text.strip_prefix('\u{feff}') {
-                Some(rest) => (rest.to_owned(), Encoding::Utf8Bom),
-                None => (text, Encoding::Utf8),
-            };
-        }
-        Err(error) => error.into_bytes(),
-    };
-    if bytes.iter().any(|b| matches!(b, 0x81 | 0x8d | 0x8f | 0x90 | 0x9d)) {
-        return (bytes.iter().map(|b| char::from(*b)).collect(), Encoding::Latin1);
+/// The file cannot be read.
+pub fn digest(path: &Path, progress: &mut dyn FnMut(u64)) -> Result<Digest, Error> {
+    let failed = |source| Error::Read { path: path.into(), source };
+    let mut file = File::open(path).map_err(failed)?;
+    let (mut sum, mut bytes, mut buffer) = (Sha256::new(), 0, vec![0; 1 << 18]);
+    loop {
+        let read = match file.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(failed(error)),
+        };
+        sum.update(&buffer[..read]);
+        bytes += read as u64;
+        progress(bytes);
     }
-    let (text, _) = encoding_rs::WINDOWS_1252.decode_without_bom_handling(&bytes);
-    (text.into_owned(), Encoding::Windows1252)
+    Ok(Digest { sha256: hex(&sum.finalize()), bytes })
 }
 
-fn unpack(path: &Path, raw: Vec<u8>) -> Result<Vec<u8>, Error> {
-    if raw.starts_with(b"PK\x03\x04") || raw.starts_with(b"PK\x05\x06") {
-        unzip(path, raw)
-    } else if raw.starts_with(&[0x1f, 0x8b]) {
-        bounded(path, flate2::read::MultiGzDecoder::new(raw.as_slice()))
+/// Opens a file, unpacks it by its first bytes and hands the content to `read`, with a counter of the bytes read from
+/// disk.
+///
+/// # Errors
+/// The file cannot be opened, its zip does not hold exactly one CSV, or `read` fails.
+pub fn open<T, E: From<Error>>(
+    path: &Path,
+    read: impl FnOnce(&mut dyn BufRead, &Cell<u64>) -> Result<T, E>,
+) -> Result<T, E> {
+    let failed = |source| Error::Read { path: path.into(), source };
+    let mut file = File::open(path).map_err(failed)?;
+    let mut start = Vec::new();
+    file.by_ref().take(4).read_to_end(&mut start).map_err(failed)?;
+    file.rewind().map_err(failed)?;
+    let at = Rc::new(Cell::new(0));
+    let mut file = Counted { file, at: Rc::clone(&at) };
+    if start.starts_with(b"PK\x03\x04") || start.starts_with(b"PK\x05\x06") {
+        let unpack = |reason: String| Error::Unpack { path: path.into(), reason };
+        let mut archive =
+            zip::ZipArchive::new(BufReader::new(file)).map_err(|error| unpack(error.to_string()))?;
+        let index = one_csv(path, &mut archive)?;
+        let entry = archive.by_index(index).map_err(|error| unpack(error.to_string()))?;
+        read(&mut bounded(entry), &at)
+    } else if start.starts_with(&[0x1f, 0x8b]) {
+        read(&mut bounded(flate2::bufread::MultiGzDecoder::new(BufReader::new(file))), &at)
     } else {
-        Ok(raw)
+        read(&mut bounded(file.by_ref()), &at)
     }
 }
 
-fn unzip(path: &Path, raw: Vec<u8>) -> Result<Vec<u8>, Error> {
+fn one_csv<R: Read + Seek>(path: &Path, archive: &mut zip::ZipArchive<R>) -> Result<usize, Error> {
     let unpack = |reason: String| Error::Unpack { path: path.into(), reason };
-    let mut archive = zip::ZipArchive::new(Cursor::new(raw)).map_err(|e| unpack(e.to_string()))?;
     let mut csv = Vec::new();
     for index in 0..archive.len() {
-        let entry = archive.by_index(index).map_err(|e| unpack(e.to_string()))?;
-        let name = entry.name().map_err(|e| unpack(e.to_string()))?;
+        let entry = archive.by_index(index).map_err(|error| unpack(error.to_string()))?;
+        let name = entry.name().map_err(|error| unpack(error.to_string()))?;
         if entry.is_file() && name.to_ascii_lowercase().ends_with(".csv") {
             csv.push(index);
         }
     }
-    let [index] = csv[..] else {
-        return Err(Error::NotOneCsv { path: path.into(), found: csv.len() });
-    };
-    bounded(path, archive.by_index(index).map_err(|e| unpack(e.to_string()))?)
+    match csv[..] {
+        [index] => Ok(index),
+        _ => Err(Error::NotOneCsv { path: path.into(), found: csv.len() }),
+    }
 }
 
-fn bounded(path: &Path, reader: impl Read) -> Result<Vec<u8>, Error> {
-    let mut content = Vec::new();
-    reader
-        .take(MAX_BYTES + 1)
-        .read_to_end(&mut content)
-        .map_err(|e| Error::Unpack { path: path.into(), reason: e.to_string() })?;
-    if content.len() as u64 > MAX_BYTES { Err(Error::TooLarge { path: path.into() }) } else { Ok(content) }
+/// A file that counts how far it is read.
+struct Counted {
+    file: File,
+    at: Rc<Cell<u64>>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.at.set(self.at.get() + read as u64);
+        Ok(read)
+    }
+}
+
+impl Seek for Counted {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        let at = self.file.seek(to)?;
+        self.at.set(at);
+        Ok(at)
+    }
+}
+
+fn bounded<R: Read>(reader: R) -> BufReader<Bounded<R>> {
+    BufReader::with_capacity(1 << 17, Bounded { reader, left: MAX_BYTES })
+}
+
+struct Bounded<R> {
+    reader: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        self.left = self
+            .left
+            .checked_sub(read as u64)
+            .ok_or_else(|| io::Error::other(format!("content is larger than {MAX_BYTES} bytes")))?;
+        Ok(read)
+    }
+}
+
+/// One line, without its end.
+#[derive(Debug)]
+pub struct Line<'a> {
+    /// Counted from 1.
+    pub number: u64,
+    /// Its text, or why it is none.
+    pub text: Result<&'a str, String>,
+}
+
+/// The lines of a stream, decoded one by one.
+pub struct Lines<'a> {
+    input: &'a mut dyn BufRead,
+    encoding: Encoding,
+    number: u64,
+    raw: Vec<u8>,
+    decoded: String,
+}
+
+impl<'a> Lines<'a> {
+    /// Starts at the beginning of a stream in that encoding.
+    pub fn new(input: &'a mut dyn BufRead, encoding: Encoding) -> Self {
+        Self { input, encoding, number: 0, raw: Vec::new(), decoded: String::new() }
+    }
+
+    /// The next line.
+    ///
+    /// # Errors
+    /// The stream cannot be read. A line that is no text is no error: it says so.
+    pub fn next_line(&mut self) -> io::Result<Option<Line<'_>>> {
+        let Some(whole) = raw_line(self.input, &mut self.raw)? else { return Ok(None) };
+        self.number += 1;
+        let number = self.number;
+        let text =
+            if whole { self.decode() } else { Err(format!("the line is longer than {MAX_LINE} bytes")) };
+        Ok(Some(Line { number, text }))
+    }
+
+    fn decode(&mut self) -> Result<&str, String> {
+        let mut bytes = self.raw.as_slice();
+        if self.number == 1 {
+            bytes = bytes.strip_prefix(BOM).unwrap_or(bytes);
+        }
+        if bytes.contains(&0) {
+            return Err("the line holds a NUL byte".to_owned());
+        }
+        let other = || Err(format!("not in the file's encoding {}", self.encoding.as_str()));
+        let utf8 = std::str::from_utf8(bytes);
+        match (self.encoding, utf8) {
+            (Encoding::Utf8 | Encoding::Utf8Bom, Ok(text)) => return Ok(text),
+            (Encoding::Utf8 | Encoding::Utf8Bom, Err(_)) => return other(),
+            (_, Ok(text)) if text.is_ascii() => return Ok(text),
+            (_, Ok(_)) => return other(),
+            (_, Err(_)) => {}
+        }
+        self.decoded.clear();
+        if self.encoding == Encoding::Latin1 {
+            self.decoded.extend(bytes.iter().map(|byte| char::from(*byte)));
+        } else {
+            self.decoded.push_str(&encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes).0);
+        }
+        Ok(&self.decoded)
+    }
+}
+
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// Reads one line without its end into `line`; false where it is too long: then it is passed over.
+fn raw_line(input: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<Option<bool>> {
+    line.clear();
+    if input.take(MAX_LINE as u64 + 2).read_until(b'\n', line)? == 0 {
+        return Ok(None);
+    }
+    let ended = line.last() == Some(&b'\n');
+    if ended {
+        line.pop();
+    }
+    if line.last() == Some(&b'\r') {
+        line.pop();
+    }
+    if line.len() <= MAX_LINE {
+        return Ok(Some(true));
+    }
+    if !ended {
+        input.skip_until(b'\n')?;
+    }
+    Ok(Some(false))
+}
+
+/// The encoding that most of the lines that are not plain ASCII are in: UTF-8 (before a mark, and where as many lines
+/// are not), else Windows-1252, else Latin-1.
+///
+/// # Errors
+/// The stream cannot be read.
+pub fn detect(input: &mut dyn BufRead) -> io::Result<Encoding> {
+    let (mut utf8, mut other, mut undefined, mut marked, mut first) = (0_u64, 0_u64, false, false, true);
+    let mut line = Vec::new();
+    while let Some(whole) = raw_line(input, &mut line)? {
+        let mut bytes = line.as_slice();
+        if std::mem::take(&mut first)
+            && let Some(rest) = bytes.strip_prefix(BOM)
+        {
+            (marked, bytes) = (true, rest);
+        }
+        if !whole || bytes.is_ascii() {
+            continue;
+        }
+        if std::str::from_utf8(bytes).is_ok() {
+            utf8 += 1;
+        } else {
+            other += 1;
+            undefined |= bytes.iter().any(|byte| matches!(byte, 0x81 | 0x8d | 0x8f | 0x90 | 0x9d));
+        }
+    }
+    Ok(match (utf8 >= other, marked, undefined) {
+        (true, true, _) => Encoding::Utf8Bom,
+        (true, false, _) => Encoding::Utf8,
+        (false, _, false) => Encoding::Windows1252,
+        (false, _, true) => Encoding::Latin1,
+    })
+}
+
+/// The encoding of a file; `progress` hears how many bytes are read.
+///
+/// # Errors
+/// As [`open`].
+pub fn encoding(path: &Path, progress: &mut dyn FnMut(u64)) -> Result<Encoding, Error> {
+    open(path, |input, at| {
+        let input = Told { input, at, progress };
+        // The buffer makes the calls few.
+        detect(&mut BufReader::with_capacity(1 << 20, input)).map_err(|error| unreadable(path, &error))
+    })
+}
+
+/// A stream that tells how far the file below it is read.
+struct Told<'a> {
+    input: &'a mut dyn BufRead,
+    at: &'a Cell<u64>,
+    progress: &'a mut dyn FnMut(u64),
+}
+
+impl Read for Told<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (self.progress)(self.at.get());
+        self.input.read(buffer)
+    }
+}
+
+/// A small file as one text.
+///
+/// # Errors
+/// As [`open`], and a line that is not in the file's encoding, too long, or holds NUL.
+pub fn whole(path: &Path) -> Result<String, Error> {
+    let encoding = encoding(path, &mut |_| {})?;
+    open(path, |input, _| {
+        let mut lines = Lines::new(input, encoding);
+        let mut text = String::new();
+        while let Some(line) = lines.next_line().map_err(|error| unreadable(path, &error))? {
+            let number = line.number;
+            let line = line.text.map_err(|reason| Error::Line { path: path.into(), line: number, reason })?;
+            text.push_str(line);
+            text.push('\n');
+        }
+        Ok(text)
+    })
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Error {
+    Error::Unpack { path: path.into(), reason: error.to_string() }
+}
+
+/// Hex SHA-256 of bytes.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
 }
 
 /// Lower-case hexadecimal.

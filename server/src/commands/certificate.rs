@@ -118,7 +118,7 @@ pub async fn run(action: Action, context: &Context) -> Result<Answer, Failure> {
 }
 
 async fn issue(asked: &Issue, context: &Context, db: &Db, by: By<'_>) -> Result<Answer, Failure> {
-    let catalogue = context.catalogue()?;
+    let catalogue = context.catalogue(db).await?;
     let holder = Holder::parse(&asked.operator)?;
     let environment = environment(asked.environment.as_deref(), context.config.environment)?;
     let names = asked_names(asked, &holder, &catalogue)?;

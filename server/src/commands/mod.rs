@@ -8,9 +8,12 @@ pub mod certificate;
 pub mod check_config;
 pub mod demo;
 pub mod export_descriptors;
+pub mod generate;
+pub mod import;
 pub mod migrate;
 pub mod operator;
 mod output;
+pub mod reference;
 pub mod serve;
 mod staged;
 #[cfg(test)]
@@ -19,7 +22,10 @@ mod tests;
 use std::{ffi::OsString, path::PathBuf, process::ExitCode, str::FromStr as _};
 
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
-use eservices_reference::eservices::{self, EServices};
+use eservices_reference::{
+    Store,
+    eservices::{self, EServices},
+};
 use sqlx::sqlite::SqliteConnectOptions;
 
 pub use self::output::{Answer, Failure};
@@ -28,6 +34,7 @@ use crate::platform::{
     config::Config,
     db::Db,
     ids::Ids,
+    network::releases,
 };
 
 const EXAMPLES: &str = "\
@@ -36,10 +43,12 @@ Examples:
   eservices-server serve --config eservices.toml
   eservices-server check-config --config eservices.toml
   eservices-server migrate --config eservices.toml
+  eservices-server import --config eservices.toml --serve files/*
   eservices-server operator create --siren 900000019 --name 'Opérateur Alpha' --quadrigram ALPH
   eservices-server operator subscribe --operator 900000019 e-rdv-grand-public eligibilite
   eservices-server certificate issue --operator 900000019 --e-service e-rdv-grand-public \\
       --csr alpha.csr --ca-cert issuing.pem --ca-key issuing.key --out alpha
+  eservices-server generate --premises 20000 --out data
 
 Every key of the configuration can be set by variable (ESERVICES_DATABASE__URL=…) and by flag (--set database.url=…);
 the flag goes before the variable, the variable before the file.";
@@ -78,6 +87,11 @@ pub enum Command {
     Demo(demo::Args),
     /// Serve, until SIGTERM or Ctrl-C.
     Serve,
+    /// Import files of reference data: a release, checked, registered and, if asked, served.
+    Import(import::Import),
+    /// List, compare, serve and remove releases of the reference data.
+    #[command(subcommand)]
+    Reference(reference::Action),
     /// Create operators and back-office systems, and say what they may use.
     #[command(subcommand)]
     Operator(operator::Action),
@@ -90,6 +104,8 @@ pub enum Command {
     Migrate,
     /// Write the contract's descriptor set (google.protobuf.FileDescriptorSet), for grpcurl and code generators.
     ExportDescriptors(export_descriptors::Export),
+    /// Generate invented reference data of any size: IPE, structure, lines, addresses, questions.
+    Generate(generate::Generate),
 }
 
 impl Cli {
@@ -154,11 +170,14 @@ pub async fn answer(cli: Cli) -> Result<Answer, Failure> {
     match cli.command {
         Command::Demo(args) => shown(demo::run(args).await),
         Command::Serve => shown(serve::run(Context::load(global)?.config).await),
+        Command::Import(import) => import::run(import, &Context::load(global)?).await,
+        Command::Reference(action) => reference::run(action, &Context::load(global)?).await,
         Command::Operator(action) => operator::run(action, &Context::load(global)?).await,
         Command::Certificate(action) => certificate::run(action, &Context::load(global)?).await,
         Command::CheckConfig => check_config::run(global),
         Command::Migrate => migrate::run(&Context::load(global)?).await,
         Command::ExportDescriptors(export) => export_descriptors::run(&export, global),
+        Command::Generate(asked) => generate::run(asked, global),
     }
 }
 
@@ -201,15 +220,16 @@ impl Context {
         Ok(Db::open(&self.config.database).await?)
     }
 
-    /// The e-services: the reference folder's file if it has one, those of the binary otherwise.
-    pub fn catalogue(&self) -> Result<EServices, Failure> {
-        let path = self.config.reference.folder.join(eservices::FILE);
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => eservices::DEFAULT.to_owned(),
-            Err(error) => return Err(Failure::file(&path, &error)),
+    /// The e-services: those of the release that is served, those of the binary before there is one.
+    pub async fn catalogue(&self, db: &Db) -> Result<EServices, Failure> {
+        let served = releases::served(&mut db.read().await?.conn()).await?;
+        let found = match served.release.is_empty() {
+            true => eservices::parse(eservices::FILE, eservices::DEFAULT).map_err(|e| e.to_string()),
+            false => Store::open(&self.config.reference.folder)
+                .map_err(|e| e.to_string())
+                .and_then(|store| store.eservices(&served.release).map_err(|e| e.to_string())),
         };
-        eservices::parse(&path.display().to_string(), &text).map_err(|e| Failure::new(e.to_string()))
+        found.map_err(Failure::new)
     }
 }
 

@@ -165,7 +165,7 @@ async fn grants(
     by: By<'_>,
 ) -> Result<Answer, Failure> {
     let holder = Holder::parse(&asked.operator)?;
-    let catalogue = context.catalogue()?;
+    let catalogue = context.catalogue(db).await?;
     let names = match holder {
         Holder::Operator(_) => e_services(&asked.names, &catalogue),
         Holder::System(_) => asked.names.clone(),

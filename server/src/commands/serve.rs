@@ -2,7 +2,7 @@
 
 use std::{error::Error, net::SocketAddr, sync::Arc};
 
-use eservices_reference::Reference;
+use eservices_reference::{Reference, Store};
 use tokio::{net::TcpListener, signal::unix, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +14,7 @@ use crate::{
         config::{Config, Environment},
         db::Db,
         ids::Ids,
+        network::releases::{self, Served},
         probes, telemetry,
         tls::Tls,
     },
@@ -46,16 +47,23 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error>> {
 pub async fn launch(config: Config) -> Result<Node, Box<dyn Error>> {
     let metrics = telemetry::start_metrics();
     let tls = Arc::new(Tls::load(&config.tls)?);
-    let reference = Arc::new(Reference::load(&config.reference.folder)?);
-    let problems = reference.report().problems.len();
-    tracing::info!(release = %reference.release().name, problems, "reference loaded");
     let db = Db::open(&config.database).await?;
     db.migrate().await?;
+    let releases = Arc::new(Store::open(&config.reference.folder)?);
+    let served = releases::served(&mut db.read().await?.conn()).await?;
+    if served.release.is_empty() {
+        return Err(
+            "no reference release is served yet: import files with eservices-server import --serve".into()
+        );
+    }
+    let reference = first_release(&releases, served).await?;
+    tracing::info!(release = %reference.0.release().name, "reference loaded");
     let (grpc, local) = (config.listen.grpc, config.listen.local);
     let clock = Clock::new(Machine::System, config.environment == Environment::NonProduction);
     let methods = access::Table::default();
     let platform =
-        Platform::start(Parts { config, db, reference, clock, ids: Ids::default(), methods }).await?;
+        Platform::start(Parts { config, db, reference, releases, clock, ids: Ids::default(), methods })
+            .await?;
     let listener = listen("listen.grpc", grpc).await?;
     let local = listen("listen.local", local).await?;
     let local_address = local.local_addr()?;
@@ -66,6 +74,23 @@ pub async fn launch(config: Config) -> Result<Node, Box<dyn Error>> {
     let probes = tokio::spawn(probes::serve(local, Arc::clone(&platform), metrics, stop_probes.clone()));
     let server = start(listener, Arc::clone(&platform), tls, routes(&platform)).await?;
     Ok(Node { server, local: local_address, probes, stop_probes })
+}
+
+/// The release to begin with: the one that is served or, where this node cannot read it, the one before. The node then
+/// tries the one that it should serve again and again.
+async fn first_release(store: &Arc<Store>, served: Served) -> Result<(Arc<Reference>, i64), Box<dyn Error>> {
+    let load = |release: String| {
+        let store = Arc::clone(store);
+        tokio::task::spawn_blocking(move || store.load(&release))
+    };
+    match load(served.release).await? {
+        Ok(reference) => Ok((Arc::new(reference), served.activation)),
+        Err(refused) if served.previous.is_empty() => Err(refused.into()),
+        Err(refused) => {
+            tracing::error!(fault = %refused, "the release to serve cannot be read; the one before is tried");
+            Ok((Arc::new(load(served.previous).await??), served.activation - 1))
+        }
+    }
 }
 
 impl Node {

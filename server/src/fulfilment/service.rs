@@ -70,7 +70,7 @@ impl FulfilmentService for Service {
         }
         let limit = page::size(request.page_size, &mut violations);
         let scope = ["zone bookings", caller.party_id(), &zone, &request.day];
-        let cursor = self.0.pages.read(&scope, &request.page_token, &mut violations);
+        let cursor = page::cursor(&self.0.tokens, &scope, &request.page_token, &mut violations);
         let day = violations.finish(day)?;
         Ok(Response::new(zone_bookings(&self.0, &scope, (&zone, day), cursor, limit).await?))
     }
@@ -95,7 +95,7 @@ async fn zone_bookings(
     rows.truncate(usize::try_from(limit).unwrap_or(0));
     let next_page_token = match rows.last() {
         Some(last) if more => platform
-            .pages
+            .tokens
             .sign(scope, &format!("{} {}", last.appointment.slot_start, last.appointment.reference)),
         _ => String::new(),
     };

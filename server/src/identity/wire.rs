@@ -50,7 +50,7 @@ pub fn who_am_i(caller: &Caller, platform: &Platform) -> WhoAmIResponse {
             speed: platform.clock.course().speed,
             machine_time: Some(to_wire(platform.clock.machine())),
         }),
-        reference_release: platform.reference.release().name.to_string(),
+        reference_release: platform.network.load().reference.release().name.to_string(),
         limits: Some(limits(caller, platform)),
     }
 }

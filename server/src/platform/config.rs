@@ -35,7 +35,9 @@ pub struct Config {
     pub timings: Timings,
     /// Log output.
     pub log: Log,
-    /// Keys that sign page tokens.
+    /// Eligibility.
+    pub eligibility: Eligibility,
+    /// Keys that sign tokens.
     pub tokens: Tokens,
     /// What is issued on the command line.
     pub certificates: Certificates,
@@ -100,7 +102,7 @@ pub struct Database {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reference {
-    /// Folder with the IPE, structure and line files, and optionally `offers.toml` and `eservices.toml`.
+    /// Folder of the releases, which `import` makes.
     pub folder: PathBuf,
 }
 
@@ -187,7 +189,15 @@ pub enum LogFormat {
     Json,
 }
 
-/// Keys that sign page tokens: text of 32 characters or more.
+/// Eligibility.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Eligibility {
+    /// How long an order may quote an answer, days from the day that it is for.
+    pub qualification_days: u16,
+}
+
+/// Keys that sign tokens: text of 32 characters or more.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tokens {
@@ -263,6 +273,7 @@ impl Default for Config {
                 replay_days: 30,
             },
             log: Log { format: LogFormat::Text, filter: "info".into() },
+            eligibility: Eligibility { qualification_days: 30 },
             tokens: Tokens { current: String::new(), previous: String::new() },
             certificates: Certificates { longest_days: 397 },
         }

@@ -1,15 +1,23 @@
-//! What a node does by itself again and again: looks at the registry and the clock row, ends connections of certificates
-//! that stand for nobody any more, forgets replies past their retention.
+//! What a node does by itself again and again: looks at the registry, the clock row and the network, ends connections of
+//! certificates that stand for nobody any more, takes the release that it should serve, forgets replies past
+//! their retention.
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Platform, course, registry, unit_of_work};
+use super::{
+    Platform, course,
+    network::{releases, store},
+    registry, unit_of_work,
+};
 
 /// How long one look may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often old replies are looked for.
 const PURGE_EVERY: Duration = Duration::from_secs(3_600);
+
+/// How long after a release that could not be served it is tried again.
+const RELEASE_AGAIN: Duration = Duration::from_secs(60);
 
 /// Looks at the registry and the clock once.
 pub async fn look(platform: &Arc<Platform>) -> Result<(), sqlx::Error> {
@@ -39,8 +47,8 @@ pub async fn look(platform: &Arc<Platform>) -> Result<(), sqlx::Error> {
 
 /// Looks again and again until the server stops.
 pub async fn run(platform: Arc<Platform>) {
-    // Side by side: a purge that takes long must not hold up a revocation.
-    tokio::join!(looks(&platform), purges(&platform));
+    // Side by side: a purge, a release or a large overlay that takes long must not hold up a revocation.
+    tokio::join!(looks(&platform), network(&platform), purges(&platform));
 }
 
 async fn looks(platform: &Arc<Platform>) {
@@ -54,6 +62,25 @@ async fn looks(platform: &Arc<Platform>) {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "the registry cannot be read"),
             Err(_) => tracing::error!("the registry cannot be read: the database does not answer"),
+        }
+    }
+}
+
+async fn network(platform: &Arc<Platform>) {
+    let every = Duration::from_millis(platform.config.timings.registry_poll_millis);
+    let mut not_before = tokio::time::Instant::now();
+    while pause(platform, every).await {
+        if let Err(error) = store::look(platform).await {
+            tracing::error!(%error, "what changed in the network cannot be read");
+        }
+        if tokio::time::Instant::now() < not_before {
+            continue;
+        }
+        match releases::follow(platform).await {
+            Ok(true) => {}
+            // Its files may be on their way to this node.
+            Ok(false) => not_before = tokio::time::Instant::now() + RELEASE_AGAIN,
+            Err(error) => tracing::error!(%error, "the release to serve cannot be read"),
         }
     }
 }

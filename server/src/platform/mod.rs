@@ -17,6 +17,7 @@ pub mod ids;
 pub mod intake;
 pub mod linger;
 pub mod mapper;
+pub mod network;
 pub mod page;
 pub mod pipeline;
 pub mod pki;
@@ -27,17 +28,18 @@ pub mod telemetry;
 #[cfg(test)]
 pub mod testing;
 pub mod tls;
+pub mod token;
 pub mod unit_of_work;
 pub mod verdict;
 
 use std::sync::{Arc, atomic::AtomicU64};
 
-use eservices_reference::Reference;
+use eservices_reference::{Reference, Store};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
     clock::Clock, config::Config, connection::Connections, cool_down::CoolDown, db::Db, identity::Standing,
-    ids::Ids, page::PageKeys,
+    ids::Ids, network::Current, token::Keys,
 };
 
 /// What every slice stands on.
@@ -46,14 +48,16 @@ pub struct Platform {
     pub config: Config,
     /// The database.
     pub db: Db,
-    /// Reference data of one release.
-    pub reference: Arc<Reference>,
+    /// Reference data of one release, and what changed since.
+    pub network: Current,
+    /// Where releases lie.
+    pub releases: Arc<Store>,
     /// Machine time and business time.
     pub clock: Clock,
     /// Makes identifiers.
     pub ids: Ids,
-    /// Signs page tokens.
-    pub pages: PageKeys,
+    /// Signs tokens.
+    pub tokens: Keys,
     /// The registry as last read.
     pub standing: Standing,
     /// Open connections.
@@ -76,8 +80,10 @@ pub struct Parts {
     pub config: Config,
     /// The database, migrated.
     pub db: Db,
-    /// Reference data.
-    pub reference: Arc<Reference>,
+    /// The release to begin with, and the change of release that asked for it.
+    pub reference: (Arc<Reference>, i64),
+    /// Where releases lie.
+    pub releases: Arc<Store>,
     /// The clocks.
     pub clock: Clock,
     /// Makes identifiers.
@@ -89,13 +95,14 @@ pub struct Parts {
 impl Platform {
     /// Puts the parts together and reads the registry once.
     pub async fn start(parts: Parts) -> Result<Arc<Self>, sqlx::Error> {
-        let Parts { config, db, reference, clock, ids, methods } = parts;
+        let Parts { config, db, reference, releases, clock, ids, methods } = parts;
         let platform = Arc::new(Self {
-            pages: PageKeys::new(config.tokens.clone()),
+            tokens: Keys::new(config.tokens.clone()),
             cool_down: CoolDown::new(&config.limits),
             config,
             db,
-            reference,
+            network: Current::new(reference.0, reference.1),
+            releases,
             clock,
             ids,
             standing: Standing::default(),
@@ -107,6 +114,7 @@ impl Platform {
         });
         course::mend(&platform).await?;
         housekeeping::look(&platform).await?;
+        network::store::look(&platform).await?;
         Ok(platform)
     }
 }

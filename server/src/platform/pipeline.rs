@@ -12,6 +12,7 @@ use std::{
 use eservices::{Method, code_name};
 use futures_util::FutureExt as _;
 use http::{Request, Response, header::CONTENT_TYPE};
+use http_body_util::BodyExt as _;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status, body::Body, service::Routes};
@@ -28,6 +29,12 @@ use super::{
     mapper,
     quota::Permit,
 };
+
+/// How much of a refused call's message is read, bytes.
+const SWALLOWED: usize = 64 * 1024;
+
+/// How long it is waited for.
+const SWALLOW_TIME: Duration = Duration::from_millis(100);
 
 /// The layers around the services of one server.
 #[derive(Clone)]
@@ -95,7 +102,10 @@ impl Pipeline {
         async {
             let answered = match self.admit(&request, connection, &mut outcome) {
                 Ok(admitted) => self.serve(request, connection, admitted, outcome).await,
-                Err(error) => Err((error.into(), outcome)),
+                Err(error) => {
+                    swallow(request.into_body()).await;
+                    Err((error.into(), outcome))
+                }
             };
             answered.unwrap_or_else(|(status, outcome)| refused(status, &outcome))
         }
@@ -256,6 +266,21 @@ fn why_killed(platform: Arc<Platform>, peer: Peer) -> impl Fn() -> Error + Send 
         let told = directory.resolve(&peer, platform.config.environment, platform.clock.machine());
         told.err().unwrap_or_else(|| expired(&peer))
     }
+}
+
+/// Reads what a refused call brings along, if it is little and there already: a message that comes for a stream which is
+/// answered and gone counts as a broken frame, and an honest caller above its quota would be taken for a flood.
+async fn swallow(mut body: hyper::body::Incoming) {
+    let read = async {
+        let mut left = SWALLOWED;
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, bytes::Bytes::len));
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    drop(tokio::time::timeout(SWALLOW_TIME, read).await);
 }
 
 fn refused(found: Status, outcome: &Outcome) -> Response<Body> {

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::Path};
 
 use eservices_client::{Client, RetryPolicy, new_request_id};
 use eservices_reference::Reference;
+use eservices_server::commands::import;
 use eservices_server::platform::{
     config::{Config, Database, Environment},
     db::Db,
@@ -82,7 +83,8 @@ impl World {
         let root = Authority::new_root("Kill Root", from, to).unwrap();
         let issuing = root.issue_authority("Kill CA", from, to).unwrap();
         server_files(&issuing, &root, dir.path());
-        let reference = Reference::load(&demo_data()).unwrap();
+        import::and_serve(&dir.path().join("reference"), demo_files(), &db, now()).await.unwrap();
+        let reference = Reference::from_files(&demo_data()).unwrap();
         let mut operators = Vec::new();
         for siren in SIRENS {
             operators.push(operator(&db, &issuing, &reference, siren).await);
@@ -95,18 +97,17 @@ impl World {
     /// What the server reads.
     pub fn config(&self, grpc: SocketAddr, local: SocketAddr) -> String {
         let dir = self.dir.path().display();
-        let (url, reference) = (&self.database_url, demo_data());
+        let url = &self.database_url;
         format!(
             "environment = \"non-production\"\n\
              [listen]\ngrpc = \"{grpc}\"\nlocal = \"{local}\"\n\
              [tls]\ncertificate = \"{dir}/server.pem\"\nkey = \"{dir}/server.key\"\nclient_ca = \"{dir}/root.pem\"\n\
              [database]\nurl = \"{url}\"\n\
-             [reference]\nfolder = \"{}\"\n\
+             [reference]\nfolder = \"{dir}/reference\"\n\
              [quota.standard]\ncalls_per_second = 100000\nburst = 100000\nconcurrent_calls = 1000\n\
              [timings]\nsweep_millis = 100\n\
              [log]\nfilter = \"warn\"\n\
              [tokens]\ncurrent = \"a secret of the tests, long enough for a key\"\n",
-            reference.display(),
         )
     }
 
@@ -124,6 +125,11 @@ impl World {
 
 fn demo_data() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("demo-data")
+}
+
+fn demo_files() -> Vec<std::path::PathBuf> {
+    let files = std::fs::read_dir(demo_data()).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|file| file.extension().is_some_and(|end| end == "csv")).collect()
 }
 
 fn server_files(issuing: &Authority, root: &Authority, dir: &Path) {

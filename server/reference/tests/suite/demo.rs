@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 const TODAY: Date = date(2026, 11, 1);
-static DEMO: LazyLock<Reference> = LazyLock::new(|| Reference::load(&folder()).unwrap());
+static DEMO: LazyLock<Reference> = LazyLock::new(|| Reference::from_files(&folder()).unwrap());
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../demo-data")

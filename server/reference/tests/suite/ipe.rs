@@ -74,9 +74,13 @@ fn columns_go_by_name() {
     let values: Vec<_> = ROW.split(';').collect();
     let turned = |list: &[&str]| list.iter().rev().copied().collect::<Vec<_>>().join(";");
     let file =
-        ipe::read("ipe.csv", &format!("Code_RNB;{}\nX;{}\n", turned(&names), turned(&values))).unwrap();
-    assert_eq!(file.unknown_columns, ["Code_RNB"]);
-    assert_eq!(file.buildings[0].1, read("", &[ROW]).buildings[0].1);
+        ipe::read("ipe.csv", &format!("Code_RNB;Etoile;{}\nX;7;{}\n", turned(&names), turned(&values)))
+            .unwrap();
+    assert_eq!(file.unknown_columns, ["Etoile"]);
+    assert_eq!(file.extra_columns, ["Code_RNB", "Etoile"]);
+    let mut building = file.buildings[0].1.clone();
+    assert_eq!(std::mem::take(&mut building.extra), [(0, "X".into()), (1, "7".into())]);
+    assert_eq!(building, read("", &[ROW]).buildings[0].1);
 }
 
 #[test]
@@ -89,6 +93,8 @@ fn a_file_without_a_needed_column_is_refused() {
     assert!(matches!(ipe::read("ipe.csv", ""), Err(Error::NoHeader { .. })));
     let twice = ipe::read("ipe.csv", &format!("{HEADER};EtatPM\n")).unwrap_err();
     assert_eq!(twice.to_string(), "ipe.csv: column EtatPM stands twice in the header");
+    let many = ipe::read("ipe.csv", &format!("{HEADER}{}\n", ";X".repeat(989))).unwrap_err();
+    assert_eq!(many.to_string(), "ipe.csv: no header line: 1001 columns, more than 1000");
 }
 
 #[test]
@@ -177,7 +183,63 @@ fn lines_are_counted_as_an_editor_does() {
     for end in ["\n", "\r\n"] {
         let text = format!("{HEADER}{end}{end}x{end}\"y{end}y\"{end}z{end}");
         let file = ipe::read("ipe.csv", &text).unwrap();
-        let lines: Vec<_> = file.problems.iter().map(|problem| problem.line).collect();
-        assert_eq!(lines, [3, 4, 6], "{end:?}");
+        let found: Vec<_> = file.problems.iter().map(|p| (p.line, p.reason.as_str())).collect();
+        let one = "1 fields where the header has 12";
+        assert_eq!(found, [(3, one), (4, "a quote is never closed"), (5, one), (6, one)], "{end:?}");
     }
+}
+
+#[test]
+fn quotes() {
+    let quoted = ROW.replacen("BUSSY-ST-GEORGES", "\"BUSSY;\"\"ST\"\"\" GEORGES", 1);
+    let file = read("", &[&quoted, &ROW.replacen("BUSSY-ST-GEORGES", "\"\"", 1), ROW]);
+    assert_eq!(&*file.buildings[0].1.commune, "BUSSY;\"ST\" GEORGES");
+    assert_eq!(file.problems[0].to_string(), "ipe.csv:3: CommuneImmeuble: is empty");
+    assert_eq!(file.buildings.len(), 2);
+}
+
+#[test]
+fn a_pm_goes_into_service_three_months_after_its_first_handover() {
+    let columns = "DatePremiereMADPM;DateMiseEnServiceCommercialePM";
+    let rows = ["20181130;20190228", "20181206;20190306", "20181206;20190307", ";20190306", "20181206;"];
+    let rows = rows.map(|dates| format!("{ROW};{dates}"));
+    let file = read(columns, &rows.each_ref().map(String::as_str));
+    let found: Vec<_> = file.problems.iter().map(ToString::to_string).collect();
+    let expected = "ipe.csv:4: DateMiseEnServiceCommercialePM: is not three months after DatePremiereMADPM (found \
+                    `20190307`)";
+    assert_eq!(found, [expected]);
+    assert_eq!((file.buildings.len(), file.problems[0].outcome), (5, Outcome::Kept));
+}
+
+/// The catalogue of columns beside the repository, where it is there.
+#[test]
+fn every_column_of_the_catalogue_is_read_or_kept() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let Ok(catalogue) = std::fs::read_to_string(root.join("../shared/data/interop/ipe_columns.csv")) else {
+        println!("did not run: there is no ../shared/data/interop/ipe_columns.csv beside the repository");
+        return;
+    };
+    let names: Vec<_> = catalogue.lines().skip(1).filter_map(|line| line.split(';').nth(1)).collect();
+    assert_eq!(names.len(), 75);
+    let mine: Vec<_> = HEADER.split(';').zip(ROW.split(';')).collect();
+    let value = |name: &&str| {
+        let own = mine.iter().find(|(column, _)| column == name).map(|(_, value)| *value);
+        let other = match *name {
+            "DateMiseEnServiceCommercialePM" => "20190606",
+            name if name.starts_with("Date") => "20190306",
+            _ => "",
+        };
+        own.unwrap_or(other).to_owned()
+    };
+    let typed = |name: &&&str| ipe::REQUIRED.contains(name) || ipe::OPTIONAL.contains(name);
+    let mut values: Vec<_> = names.iter().map(value).collect();
+    let kept: Vec<_> = names.iter().filter(|name| !typed(name)).copied().collect();
+    for (name, value) in names.iter().zip(&mut values).filter(|(name, _)| kept.contains(name)) {
+        *value = format!("value of {name}");
+    }
+    let file = ipe::read("ipe.csv", &format!("{}\n{}\n", names.join(";"), values.join(";"))).unwrap();
+    assert_eq!((file.problems, file.unknown_columns), (vec![], vec![]));
+    assert_eq!(file.extra_columns, kept);
+    let extra: Vec<_> = file.buildings[0].1.extra.iter().map(|(_, value)| value.to_string()).collect();
+    assert_eq!(extra, kept.iter().map(|name| format!("value of {name}")).collect::<Vec<_>>());
 }

@@ -61,7 +61,8 @@ impl AppointmentService for Service {
         let mut violations = Violations::default();
         let request_id = form::request_id(&request_id, &mut violations);
         let slot_id = wire::slot_id(&request.slot_id, &mut violations);
-        let intervention = wire::intervention(request.intervention, &self.0.reference, &mut violations)?;
+        let intervention =
+            wire::intervention(request.intervention, &self.0.network.load().reference, &mut violations)?;
         let (request_id, slot_id, intervention) =
             violations.finish(request_id.zip(slot_id).zip(intervention).map(|((a, b), c)| (a, b, c)))?;
         require_nature(&sender.caller, intervention.nature)?;

@@ -96,7 +96,8 @@ impl Search {
         if request.max_slots > 100 {
             violations.push("max_slots", "expected 0 to 100");
         }
-        let found = wire::intervention(request.intervention, &platform.reference, &mut violations)?;
+        let found =
+            wire::intervention(request.intervention, &platform.network.load().reference, &mut violations)?;
         let Some(intervention) = found else { return violations.finish(None) };
         let window = search::window(intervention.nature, paris_day(platform.clock.business()));
         let (first, last) = (first.unwrap_or(window.0), last.unwrap_or(window.1));
@@ -260,8 +261,12 @@ impl List {
             filter.first_day.clone(),
             filter.last_day.clone(),
         ];
-        let cursor =
-            platform.pages.read(&scope.each_ref().map(String::as_str), &request.page_token, &mut violations);
+        let cursor = page::cursor(
+            &platform.tokens,
+            &scope.each_ref().map(String::as_str),
+            &request.page_token,
+            &mut violations,
+        );
         violations.check()?;
         if let Some(nature) = named {
             require_nature(caller, nature)?;
@@ -294,7 +299,7 @@ impl List {
         let next_page_token = match rows.last() {
             Some(last) if more => {
                 let cursor = format!("{} {}", last.created_at, last.reference);
-                platform.pages.sign(&self.scope.each_ref().map(String::as_str), &cursor)
+                platform.tokens.sign(&self.scope.each_ref().map(String::as_str), &cursor)
             }
             _ => String::new(),
         };

@@ -13,15 +13,15 @@ use eservices::{
 use eservices_client::{Client, Status, new_request_id};
 use jiff::{Timestamp, ToSpan as _};
 
-use super::{show::Show, world::World};
+use super::{address::address, show::Show, world::World};
 use crate::platform::clock::paris_day;
 
-const ALPHA: &str = "Opérateur Alpha";
+pub(super) const ALPHA: &str = "Opérateur Alpha";
 const BETA: &str = "Opérateur Bêta";
 const WORKFORCE: &str = "workforce system";
 const BUILDING: &str = "IMB/77058/X/0218";
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
+pub(super) type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// Runs all calls; an answer that is not as it should be ends the demo.
 pub async fn run(world: &World, port: u16, show: &Show) -> Outcome<()> {
@@ -31,6 +31,7 @@ pub async fn run(world: &World, port: u16, show: &Show) -> Outcome<()> {
     let today = who_am_i(&alpha, show).await?;
     publish(&workforce, today, show).await?;
     reset(&alpha, show).await?;
+    address(&alpha, show).await?;
     eligibility(&alpha, show).await?;
     let held = book(&alpha, show).await?;
     let moved = change(&alpha, held, show).await?;
@@ -123,7 +124,7 @@ async fn eligibility(alpha: &Client, show: &Show) -> Outcome<()> {
     Ok(())
 }
 
-fn explained(answer: &CheckEligibilityResponse) -> Vec<String> {
+pub(super) fn explained(answer: &CheckEligibilityResponse) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(place) = &answer.premises {
         lines.push(format!("{}: {}, {} {}", place.imb, place.street_address, place.postcode, place.commune));

@@ -1,5 +1,6 @@
 //! `demo`: a whole small wholesaler under one folder, its calls shown, then left running to be called from outside.
 
+mod address;
 mod journey;
 mod show;
 mod world;
@@ -37,6 +38,7 @@ pub async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let show = show::Show::new();
     show.title("Making the demo", &args.dir.display().to_string());
     let world = world::prepare(&args.dir, port, local_port)?;
+    world.import().await?;
     let node = serve::launch(world.config.clone()).await?;
     world.register(&node.server.platform).await?;
     show.title("Serving", &format!("https://localhost:{} (gRPC, mutual TLS)", node.server.address.port()));

@@ -5,18 +5,23 @@ use std::{
     fs,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::platform::{
-    Platform,
-    audit::hex,
-    clock::{Clock, Machine},
-    config::{Config, Environment},
-    ids::Ids,
-    pki::{Authority, Issued, KeySource, Peer, Profile, Validity},
-    registry::{self, Brand, By, Holder, NewOperator, NewSystem, Registration},
+use crate::{
+    commands::import,
+    platform::{
+        Platform,
+        audit::hex,
+        clock::{Clock, Machine},
+        config::{Config, Environment},
+        db::Db,
+        ids::Ids,
+        pki::{Authority, Issued, KeySource, Peer, Profile, Validity},
+        registry::{self, Brand, By, CertificateRow, Holder, NewOperator, NewSystem, Registration},
+    },
 };
 
 /// The reference data that goes with the binary.
@@ -32,14 +37,14 @@ const REFERENCE: [(&str, &[u8]); 3] = [
 /// Certificates with less time left than this are made anew.
 const LEFT: SignedDuration = SignedDuration::from_hours(24 * 30);
 
-/// Who plays in the demo: file name, SIREN or code, name, quadrigram, rights or roles.
+/// Who plays in the demo: file name, SIREN or code, name, quadrigram, rights or roles (sorted).
 const CAST: [(&str, &str, &str, &str, &[&str]); 3] = [
     (
         "operator-alpha",
         "900000019",
         "Opérateur Alpha",
         "ALPH",
-        &["e-rdv-entreprise", "e-rdv-grand-public", "eligibilite", "sandbox", "sandbox-clock"],
+        &["e-rdv-entreprise", "e-rdv-grand-public", "eligibilite", "sandbox", "sandbox-clock", "tao"],
     ),
     ("operator-beta", "900000027", "Opérateur Bêta", "BETA", &["e-rdv-grand-public", "eligibilite"]),
     ("workforce", "workforce", "Planification des interventions", "", &["workforce"]),
@@ -57,9 +62,9 @@ pub struct World {
 
 /// Makes what misses in the folder.
 pub fn prepare(dir: &Path, port: u16, local_port: u16) -> Result<World, Box<dyn Error>> {
-    fs::create_dir_all(dir.join("reference"))?;
+    fs::create_dir_all(dir.join("files"))?;
     for (name, bytes) in REFERENCE {
-        fs::write(dir.join("reference").join(name), bytes)?;
+        fs::write(dir.join("files").join(name), bytes)?;
     }
     let clock = Clock::new(Machine::System, false);
     let now = clock.machine();
@@ -75,16 +80,25 @@ pub fn prepare(dir: &Path, port: u16, local_port: u16) -> Result<World, Box<dyn 
 }
 
 impl World {
-    /// Registers those who play; what is registered already stays, and a certificate that was revoked gets a successor.
-    pub async fn register(&self, platform: &std::sync::Arc<Platform>) -> Result<(), Box<dyn Error>> {
+    /// Imports the reference data and has them served; the same files again change nothing.
+    pub async fn import(&self) -> Result<(), Box<dyn Error>> {
+        let files = REFERENCE.map(|(name, _)| self.dir.join("files").join(name)).to_vec();
+        let db = Db::open(&self.config.database).await?;
+        db.migrate().await?;
+        let done = import::and_serve(&self.config.reference.folder, files, &db, self.clock.machine()).await;
+        db.close().await;
+        Ok(done.map_err(|e| e.to_string())?)
+    }
+
+    /// Registers those who play; what is registered already and still good stays.
+    pub async fn register(&self, platform: &Arc<Platform>) -> Result<(), Box<dyn Error>> {
         let request_id = Ids::default().call().to_string();
         let by = || By::cli(&request_id, self.clock.machine());
-        let (db, catalogue) = (&platform.db, platform.reference.eservices());
+        let network = platform.network.load();
+        let (db, catalogue) = (&platform.db, network.reference.eservices());
         let known = registry::list_certificates(&mut db.read().await?.conn(), None).await?;
-        let revoked: Vec<&str> =
-            known.iter().filter(|c| c.status == "revoked").map(|c| c.serial.as_str()).collect();
         for (file, code, name, quadrigram, names) in CAST {
-            let registration = self.certificate(file, code, name, names, &revoked)?;
+            let registration = self.certificate(file, code, name, names, &known)?;
             let (display_name, quota_tier) = (name.to_owned(), "standard".to_owned());
             if registration.holder.kind() == "operator" {
                 let brand = Brand {
@@ -122,7 +136,7 @@ impl World {
         code: &str,
         name: &str,
         names: &[&str],
-        revoked: &[&str],
+        known: &[CertificateRow],
     ) -> Result<Registration, Box<dyn Error>> {
         let holder = Holder::parse(code)?;
         let label = format!("{code}_demo_test");
@@ -135,7 +149,12 @@ impl World {
         };
         let now = self.clock.machine();
         let kept = kept_leaf(&self.dir, file, &self.issuer, now)?;
-        let (peer, pem) = match kept.filter(|(peer, _)| !revoked.contains(&peer.serial.as_str())) {
+        // One that was revoked, or that an earlier version of the demo issued for other rights, gets a successor.
+        let stale = |serial: &str| {
+            let row = known.iter().find(|row| row.serial == serial);
+            row.is_some_and(|row| row.status == "revoked" || row.names != names.join(","))
+        };
+        let (peer, pem) = match kept.filter(|(peer, _)| !stale(&peer.serial)) {
             Some(kept) => kept,
             None => new_leaf(&self.dir, file, &self.issuer, &profile, now)?,
         };

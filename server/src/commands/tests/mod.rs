@@ -1,4 +1,6 @@
 mod certificate;
+mod generate;
+mod import;
 
 use std::{fs, path::Path};
 
@@ -174,7 +176,7 @@ async fn what_does_not_fit_is_refused_in_one_line() {
         (
             "operator list --set colour=1",
             "--set colour: colour: no such key, expected one of environment, listen, tls, \
-          database, reference, limits, quota, timings, log, tokens, certificates",
+          database, reference, limits, quota, timings, log, eligibility, tokens, certificates",
         ),
     ];
     for (line, expected) in cases {
@@ -198,20 +200,6 @@ async fn a_database_is_made_by_migrate_alone() {
     assert_eq!(desk.says("migrate").await, "the schema is up to date (sqlite)\n");
     assert_eq!(desk.says("migrate").await, "the schema is up to date (sqlite)\n");
     assert_eq!(desk.json("certificate list").await, json!([]));
-}
-
-#[tokio::test]
-async fn the_reference_folder_may_bring_its_own_e_services() {
-    let desk = Desk::with_alpha().await;
-    fs::create_dir(desk.path("reference")).unwrap();
-    let own = "[[eservice]]\ncode = \"e-new\"\nlabel_fr = \"Nouveau\"\nlabel_en = \"New\"\nstage = \"avant-vente\"\n\
-               certificate_name = \"New\"\nlabel_token = \"New\"\naccount_tick = true\n";
-    fs::write(desk.path("reference/eservices.toml"), own).unwrap();
-    assert!(desk.says("operator subscribe --operator 900000019 e-new").await.contains("granted e-new"));
-    assert_eq!(
-        desk.refuses("operator subscribe --operator 900000019 tao").await,
-        "no such e-service \"tao\", expected one of e-new"
-    );
 }
 
 #[tokio::test]

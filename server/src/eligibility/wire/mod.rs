@@ -1,5 +1,7 @@
 //! proto → question or errors with the fields' paths; explained answers → proto.
 
+mod qualification;
+
 use eservices::{
     common::v1::AppointmentType as WireType,
     eligibility::v1::{self as pb, check_eligibility_request::Key as WireKey},
@@ -7,17 +9,29 @@ use eservices::{
 use eservices_reference::{
     Reference,
     building::Kind,
-    derived::{AppointmentType, kind},
+    derived::kind,
     ids::{Imb, Pto},
     offers::Offer,
 };
-use jiff::civil::Date;
+use jiff::{ToSpan as _, civil::Date};
+
+pub use qualification::Qualification;
 
 use super::rules::{Answer, Finding, Place, Verdict};
-use crate::platform::{
-    error::{Error, Violations},
-    form,
+use crate::{
+    addresses::{
+        rules::find::{By, Found, Hit, Key},
+        wire::{self as keys, building_candidate, candidate, wire_visit},
+    },
+    platform::{
+        error::{Error, Violations},
+        form,
+        network::Network,
+    },
 };
+
+/// The most candidates of one answer.
+const CANDIDATES: usize = 20;
 
 /// A question, checked.
 pub struct Question<'a> {
@@ -29,14 +43,6 @@ pub struct Question<'a> {
     pub day: Date,
 }
 
-/// What a place is named by.
-pub enum Key {
-    /// A building.
-    Imb(Imb),
-    /// A socket.
-    Pto(Pto),
-}
-
 /// Checks a question; all form errors at once.
 pub fn question<'a>(
     request: &pb::CheckEligibilityRequest,
@@ -46,11 +52,20 @@ pub fn question<'a>(
     let mut violations = Violations::default();
     let key = match &request.key {
         None => {
-            violations.push("key", "expected imb or pto");
+            violations.push("key", "expected imb, pto, address, normalised_address or surroundings");
             None
         }
         Some(WireKey::Imb(text)) => violations.take("imb", Imb::parse(text)).map(Key::Imb),
         Some(WireKey::Pto(text)) => violations.take("pto", Pto::parse(text)).map(Key::Pto),
+        Some(WireKey::Address(text)) => {
+            keys::address_text("address", text, 3, &mut violations).map(Key::Text)
+        }
+        Some(WireKey::NormalisedAddress(asked)) => {
+            keys::codes("normalised_address", asked, &mut violations).map(Key::Codes)
+        }
+        Some(WireKey::Surroundings(asked)) => {
+            keys::surroundings("surroundings", asked, &mut violations).map(Key::Around)
+        }
     };
     if request.offer_codes.len() > 50 {
         violations.push("offer_codes", "expected 50 codes at most");
@@ -75,37 +90,67 @@ pub fn question<'a>(
     Ok(Question { key, offers, day })
 }
 
-/// The place, as the reference knows it.
-pub fn place<'a>(key: &Key, reference: &'a Reference) -> Result<Place<'a>, Error> {
-    let (imb, socket) = match key {
-        Key::Imb(imb) => (imb, None),
-        Key::Pto(pto) => {
-            let line = reference.line(pto).ok_or_else(|| Error::not_found("Socket", pto.as_str()))?;
-            (&line.imb, Some(line))
-        }
-    };
-    let building = reference.building(imb).ok_or_else(|| Error::not_found("Building", imb.as_str()))?;
-    Ok(Place {
+/// The one building that was found; none where a person must choose.
+pub fn place<'a>(found: &Found<'a>, network: &'a Network) -> Option<Place<'a>> {
+    let [Hit { building, .. }] = found.buildings[..] else { return None };
+    Some(Place {
         building,
-        structure: reference.structure(imb),
-        lines: reference.lines(imb),
-        socket,
-        reference,
+        structure: network.reference.structure(&building.imb),
+        lines: network.lines(&building.imb),
+        socket: found.socket,
+        network,
     })
+}
+
+/// The answer to a question that fits several buildings, or none well.
+pub fn unsure(found: &Found<'_>, question: &Question<'_>, network: &Network) -> pb::CheckEligibilityResponse {
+    // Several buildings at one place are told apart by their references; a text that fits none well has candidates only.
+    let candidates = match found.buildings.is_empty() {
+        true => found.candidates.iter().map(candidate).collect(),
+        false => found.buildings.iter().take(CANDIDATES).map(building_candidate).collect(),
+    };
+    pb::CheckEligibilityResponse {
+        candidates,
+        found_by: found.by.map_or("", By::as_str).to_owned(),
+        reference_release: network.reference.release().name.clone(),
+        network_revision: network.overlay.revision(),
+        as_of_day: question.day.to_string(),
+        ..pb::CheckEligibilityResponse::default()
+    }
+}
+
+/// What the answer is given on.
+pub fn qualification(place: &Place<'_>, question: &Question<'_>, today: Date, days: u16) -> Qualification {
+    Qualification {
+        release: place.network.reference.release().name.clone(),
+        network_revision: place.network.overlay.revision(),
+        imb: place.building.imb.clone(),
+        pto: place.socket.map(|line| line.pto.clone()),
+        offers: question.offers.iter().map(|offer| offer.code.to_string()).collect(),
+        as_of: question.day,
+        // Of a day ahead from today on: nobody can put an end off by asking for a later day.
+        expires_on: question.day.min(today).saturating_add(i32::from(days).days()),
+    }
 }
 
 /// The explained answer.
 pub fn answer(
     place: &Place<'_>,
     answers: &[Answer<'_>],
-    day: Date,
-    reference: &Reference,
+    on: &Qualification,
+    qualification_reference: String,
+    by: Option<By>,
 ) -> pb::CheckEligibilityResponse {
     pb::CheckEligibilityResponse {
         premises: Some(premises(place)),
         answers: answers.iter().map(offer_answer).collect(),
-        reference_release: reference.release().name.to_string(),
-        as_of_day: day.to_string(),
+        reference_release: on.release.clone(),
+        as_of_day: on.as_of.to_string(),
+        candidates: Vec::new(),
+        found_by: by.map_or("", By::as_str).to_owned(),
+        network_revision: on.network_revision,
+        qualification_reference,
+        qualification_expires_on: on.expires_on.to_string(),
     }
 }
 
@@ -146,7 +191,7 @@ fn offer_answer(answer: &Answer<'_>) -> pb::OfferAnswer {
         eligible_from_day: day_text(answer.from_day),
         best_down_kbps: offer.best_down_kbps,
         best_up_kbps: offer.best_up_kbps,
-        appointment_type: visit(answer.visit).into(),
+        appointment_type: answer.visit.map_or(WireType::Unspecified, wire_visit).into(),
         delay_days: offer.delay_days,
         order_fields: offer.order_form.iter().map(ToString::to_string).collect(),
         product_nature: offer.product_nature.to_string(),
@@ -179,16 +224,6 @@ const fn verdict(verdict: Verdict) -> pb::Verdict {
         Verdict::FromDay => pb::Verdict::EligibleFromDay,
         Verdict::NeedsStudy => pb::Verdict::NeedsStudy,
         Verdict::NotEligible => pb::Verdict::NotEligible,
-    }
-}
-
-const fn visit(found: Option<AppointmentType>) -> WireType {
-    match found {
-        None => WireType::Unspecified,
-        Some(AppointmentType::Short) => WireType::Short,
-        Some(AppointmentType::House) => WireType::House,
-        Some(AppointmentType::Block) => WireType::Building,
-        Some(AppointmentType::BlockComplex) => WireType::BuildingComplex,
     }
 }
 

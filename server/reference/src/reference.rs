@@ -1,19 +1,22 @@
 //! The reference data in memory: sorted, checksummed, immutable; look-ups by binary search without allocation.
 //!
-//! Does not know the file formats (the loader reads them), what changes between releases (the server's overlay),
-//! nor which offer fits a building. A later release file, mapped into memory, can take the place of the vectors behind
-//! the same look-ups.
+//! Does not know the file formats ([`crate::store`] reads releases), what changes between releases (the server's
+//! overlay), nor which offer fits a building.
 
+use crate::address::{Point, Search};
 use crate::building::Building;
 use crate::derived::Rules;
 use crate::eservices::EServices;
+use crate::grid::Grid;
 use crate::ids::{Imb, Pm, Pto};
+use crate::import::SourceKind;
 use crate::offers::Catalogue;
 use crate::problem::Problem;
 use crate::structure::{Line, Place, Row};
+use serde::{Deserialize, Serialize};
 
 /// One input file of a release.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Source {
     /// File name, or `(built in)` and the name for data that ships with the crate.
     pub name: String,
@@ -21,10 +24,18 @@ pub struct Source {
     pub sha256: String,
     /// Size on disk.
     pub bytes: u64,
+    /// What it is.
+    pub kind: SourceKind,
+    /// Its encoding, for instance `UTF-8`.
+    pub encoding: String,
+    /// Data rows, refused ones included; 0 for a TOML file.
+    pub rows: u64,
+    /// Columns that its format does not have.
+    pub unknown_columns: Vec<String>,
 }
 
 /// How much a release holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counts {
     /// Buildings.
     pub buildings: usize,
@@ -38,10 +49,22 @@ pub struct Counts {
     pub offers: usize,
     /// E-services.
     pub eservices: usize,
+    /// Streets and places.
+    pub streets: usize,
+    /// Numbers of the streets.
+    pub numbers: usize,
+    /// Communes of the official list.
+    pub communes: usize,
+    /// Names under which mail reaches them.
+    pub postal_names: usize,
+    /// Rows that were refused.
+    pub refused: usize,
+    /// Remarks on rows that were kept.
+    pub remarks: usize,
 }
 
 /// What these data are, so that an answer can name them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Release {
     /// Day of the newest IPE file and the first 12 digits of the checksum, for instance `20261101-0a1b2c3d4e5f`.
     pub name: String,
@@ -53,19 +76,20 @@ pub struct Release {
     pub sources: Vec<Source>,
 }
 
-/// What was noticed while the data were read.
+/// What was noticed while the data were imported.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Report {
-    /// Refused rows and remarks, by file and line.
+    /// Refused rows and remarks, by file and line: the first 10,000. [`Counts`] tells how many there are, the release's
+    /// `problems.csv` has them all.
     pub problems: Vec<Problem>,
     /// Columns that nothing reads: (file, column).
     pub unknown_columns: Vec<(String, String)>,
-    /// Data rows by file, refused ones included.
+    /// Data rows by CSV file, refused ones included.
     pub rows: Vec<(String, u64)>,
 }
 
 /// A branching box and how full it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pbo {
     /// The PM that it hangs from; a box's reference is unique within its PM.
     pub pm: Pm,
@@ -94,6 +118,10 @@ pub struct Reference {
     /// Places in `lines`, by PTO.
     pub(crate) by_pto: Vec<u32>,
     pub(crate) pbos: Vec<Pbo>,
+    pub(crate) extra_columns: Vec<Box<str>>,
+    pub(crate) addresses: Search,
+    /// Where the buildings stand.
+    pub(crate) positions: Grid,
     pub(crate) offers: Catalogue,
     pub(crate) eservices: EServices,
     pub(crate) rules: Rules,
@@ -150,6 +178,33 @@ impl Reference {
     #[must_use]
     pub fn free_fibres(&self, row: &Row) -> Option<u32> {
         self.pbo(&row.pm, row.pbo.as_deref()?)?.free()
+    }
+
+    /// The names of the columns behind [`Building::extra`], sorted.
+    #[must_use]
+    pub fn extra_columns(&self) -> &[Box<str>] {
+        &self.extra_columns
+    }
+
+    /// What the file says of a building in columns that nothing reads: (column, value).
+    pub fn extra<'a>(&'a self, building: &'a Building) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let named = |(place, value): &'a (u16, Box<str>)| {
+            Some((&**self.extra_columns.get(usize::from(*place))?, &**value))
+        };
+        building.extra.iter().filter_map(named)
+    }
+
+    /// The communes, streets and numbers.
+    #[must_use]
+    pub fn addresses(&self) -> &Search {
+        &self.addresses
+    }
+
+    /// The buildings at most `radius` metres from a place, nearest first.
+    #[must_use]
+    pub fn around(&self, centre: Point, radius: f64) -> Vec<(f64, &Building)> {
+        let found = self.positions.around(centre, radius);
+        found.into_iter().map(|(metres, at)| (metres, &self.buildings[at])).collect()
     }
 
     /// The catalogue of offers.

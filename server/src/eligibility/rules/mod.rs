@@ -2,13 +2,23 @@
 //!
 //! Every criterion of an offer has one rule here; a rule that is not met gives a [`Finding`] with the figures it looked at.
 
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
 use eservices_reference::{
-    Building, Line, Reference, StructureRow,
+    Building, Line, StructureRow,
     building::{PmState, State},
     derived::{AppointmentType, appointment_type},
     offers::{Criterion, Offer},
 };
 use jiff::civil::Date;
+
+use crate::{
+    addresses::rules::{covers, visit},
+    platform::network::Network,
+};
 
 /// What an answer comes to, from the mildest to the strictest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,11 +59,11 @@ pub struct Place<'a> {
     /// Its places and the network that serves them.
     pub structure: &'a [StructureRow],
     /// Its existing lines.
-    pub lines: &'a [Line],
+    pub lines: Cow<'a, [Line]>,
     /// The socket asked about, if it was the key.
     pub socket: Option<&'a Line>,
-    /// The reference, for the fill of distribution points and the word lists.
-    pub reference: &'a Reference,
+    /// The network, for the fill of distribution points and the word lists.
+    pub network: &'a Network,
 }
 
 /// The answer for one offer.
@@ -75,28 +85,32 @@ impl Place<'_> {
     /// Free fibres over the distribution points; none if one of them is unknown.
     #[must_use]
     pub fn free_fibres(&self) -> Option<u32> {
+        self.over_boxes(|row| self.network.free_fibres(row))
+    }
+
+    /// The same with those that orders under way hold.
+    fn unlit_fibres(&self) -> Option<u32> {
+        self.over_boxes(|row| self.network.unlit_fibres(row))
+    }
+
+    fn over_boxes(&self, fibres: impl Fn(&StructureRow) -> Option<u32>) -> Option<u32> {
         let mut boxes: Vec<(&str, &str, Option<u32>)> = self
             .structure
             .iter()
-            .map(|row| {
-                (row.pm.as_str(), row.pbo.as_deref().unwrap_or_default(), self.reference.free_fibres(row))
-            })
+            .map(|row| (row.pm.as_str(), row.pbo.as_deref().unwrap_or_default(), fibres(row)))
             .collect();
         boxes.sort_unstable();
         boxes.dedup();
-        if boxes.is_empty() { None } else { boxes.iter().map(|(_, _, free)| *free).sum() }
+        if boxes.is_empty() { None } else { boxes.iter().map(|(_, _, fibres)| *fibres).sum() }
     }
 
     /// The type of visit that all of its places need; that of a building where they differ.
     fn visit(&self) -> AppointmentType {
-        let rules = self.reference.rules();
+        let rules = self.network.reference.rules();
         if self.socket.is_some() {
             return appointment_type(rules, self.building, None, true);
         }
-        let mut types = self.structure.iter().map(|row| {
-            let sockets = self.lines.iter().filter(|line| line.place == row.place).count();
-            appointment_type(rules, self.building, Some(row), covers(sockets, row.housings))
-        });
+        let mut types = self.structure.iter().map(|row| visit(self.network, self.building, row, &self.lines));
         match types.next() {
             None => {
                 let covered = covers(self.lines.len(), Some(self.building.housings));
@@ -106,11 +120,6 @@ impl Place<'_> {
             Some(_) => AppointmentType::Block,
         }
     }
-}
-
-/// Whether every housing of a place has its socket: only then is the visit a short one, whoever the customer is.
-fn covers(sockets: usize, housings: Option<u32>) -> bool {
-    sockets > 0 && u32::try_from(sockets).is_ok_and(|sockets| sockets >= housings.unwrap_or(1))
 }
 
 /// Explains one offer at one place on one day.
@@ -299,13 +308,16 @@ fn resource_free(place: &Place<'_>) -> Option<Finding> {
         return None;
     }
     let facts = vec![("existing_lines", place.lines.len().to_string()), ("free_fibres", or_unknown(free))];
+    let held = free == Some(0) && place.unlit_fibres().is_some_and(|fibres| fibres > 0);
+    let full = if held { "FINT02" } else { "FINT01" };
     let (code, effect, remedy) = match (free, place.lines.is_empty()) {
         (Some(_), false) => {
-            ("FINT01", Verdict::UnderConditions, "order on an existing socket: give its PTO reference")
+            (full, Verdict::UnderConditions, "order on an existing socket: give its PTO reference")
         }
-        (Some(_), true) => {
-            ("FINT01", Verdict::NotEligible, "ask again later: the distribution point is full")
+        (Some(_), true) if held => {
+            (full, Verdict::NotEligible, "ask again later: orders under way hold the fibres that are left")
         }
+        (Some(_), true) => (full, Verdict::NotEligible, "ask again later: the distribution point is full"),
         (None, _) => (
             "RESOURCE_UNKNOWN",
             Verdict::NeedsStudy,

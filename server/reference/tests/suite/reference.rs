@@ -1,6 +1,6 @@
 use eservices_reference::building::State;
 use eservices_reference::ids::{Imb, Pm, Pto};
-use eservices_reference::{LoadError, Outcome, Reference, ipe};
+use eservices_reference::{ImportError, LoadError, Outcome, Reference, ipe};
 use std::path::Path;
 
 const STRUCTURE: &str =
@@ -31,7 +31,7 @@ fn load(buildings: &[String], structure: &[String], lines: &[String]) -> Referen
     write(folder.path(), IPE, &format!("{};BatimentImmeuble", ipe::REQUIRED.join(";")), buildings);
     write(folder.path(), "structure.csv", STRUCTURE, structure);
     write(folder.path(), "lignes.csv", LINES, lines);
-    Reference::load(folder.path()).unwrap()
+    Reference::from_files(folder.path()).unwrap()
 }
 
 fn reasons(reference: &Reference) -> Vec<(String, u64, &str, Outcome)> {
@@ -132,7 +132,7 @@ fn housings_of_a_pm_must_add_up() {
     );
     write(folder.path(), "structure.csv", STRUCTURE, &[]);
     write(folder.path(), "lignes.csv", LINES, &[]);
-    let reference = Reference::load(folder.path()).unwrap();
+    let reference = Reference::from_files(folder.path()).unwrap();
     let found = reasons(&reference);
     assert_eq!(
         found,
@@ -256,8 +256,8 @@ fn own_catalogue_in_the_folder() {
     write(folder.path(), "structure.csv", STRUCTURE, &[]);
     write(folder.path(), "lignes.csv", LINES, &[]);
     write(folder.path(), "offers.toml", "[[offer]]", &["code = \"X\"".into()]);
-    let error = Reference::load(folder.path()).unwrap_err();
-    let LoadError::Data(invalid) = &error else { panic!("{error}") };
+    let error = Reference::from_files(folder.path()).unwrap_err();
+    let LoadError::Import(ImportError::Data(invalid)) = &error else { panic!("{error}") };
     assert_eq!(invalid.problems.len(), 11, "{error}");
     assert_eq!(invalid.problems[0].file, "offers.toml");
 }
@@ -266,7 +266,7 @@ fn own_catalogue_in_the_folder() {
 fn a_folder_that_lacks_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let error = |what: &str| {
-        let error = Reference::load(folder.path()).unwrap_err().to_string();
+        let error = Reference::from_files(folder.path()).unwrap_err().to_string();
         assert!(error.ends_with(what), "{error}");
     };
     error(": no IPE file (a name with _PM_IPE, .csv, .zip or .gz)");
@@ -276,5 +276,5 @@ fn a_folder_that_lacks_a_file() {
     error(": no lignes.csv");
     write(folder.path(), "lignes.csv", "PTO", &[]);
     error("lignes.csv: column IMB is missing");
-    assert!(matches!(Reference::load(&folder.path().join("absent")), Err(LoadError::Folder { .. })));
+    assert!(matches!(Reference::from_files(&folder.path().join("absent")), Err(LoadError::Folder { .. })));
 }

@@ -1,0 +1,105 @@
+//! Releases on the command line: in, listed, compared, served, gone back from, removed.
+
+use super::*;
+
+/// The demo's files, as words of a line.
+fn demo() -> String {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/demo-data");
+    ["DEMO_77_ESVC_PM_IPEZMD_V30_20261101.csv", "structure.csv", "lignes.csv"]
+        .map(|name| format!("{folder}/{name}"))
+        .join(" ")
+}
+
+/// The demo's IPE file with another state of the slides' house, and the other two.
+fn changed(desk: &Desk) -> String {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/demo-data");
+    let bytes = fs::read(format!("{folder}/DEMO_77_ESVC_PM_IPEZMD_V30_20261101.csv")).unwrap();
+    // Windows-1252: every byte is one character.
+    let text: String = bytes.iter().map(|b| char::from(*b)).collect();
+    let (before, after) = text.split_once("IMB/77058/X/0405").unwrap();
+    let after = after.replacen("RACCORDABLE DEMANDE", "RAD EN COURS DE DEPLOIEMENT", 1);
+    let bytes: Vec<u8> =
+        format!("{before}IMB/77058/X/0405{after}").chars().map(|c| u8::try_from(c).unwrap()).collect();
+    fs::write(desk.path("DEMO_77_ESVC_PM_IPEZMD_V30_20261201.csv"), bytes).unwrap();
+    format!("@DEMO_77_ESVC_PM_IPEZMD_V30_20261201.csv {folder}/structure.csv {folder}/lignes.csv")
+}
+
+#[tokio::test]
+async fn a_release_is_imported_compared_served_and_gone_back_from() {
+    let desk = Desk::with_alpha().await;
+    let dry = desk.json(&format!("import --dry-run {}", demo())).await;
+    assert_eq!(
+        (dry["change"].as_str(), dry["buildings"].as_u64()),
+        (Some("dry run: no release was kept"), Some(301))
+    );
+    assert_eq!(desk.json("reference list").await, serde_json::json!([]));
+
+    let first = desk.json(&format!("import --serve {}", demo())).await;
+    let first = first["release"].as_str().unwrap().to_owned();
+    assert!(first.starts_with("20261101-"), "{first}");
+    let again = desk.json(&format!("import --serve {}", demo())).await;
+    assert_eq!(again["change"], "these files gave this release before: nothing to do");
+    let second = desk.json(&format!("import {}", changed(&desk))).await;
+    let second = second["release"].as_str().unwrap().to_owned();
+    let states = |rows: &Value| -> Vec<(String, String)> {
+        let text = |row: &Value, key: &str| row[key].as_str().unwrap().to_owned();
+        let mut rows: Vec<_> =
+            rows.as_array().unwrap().iter().map(|row| (text(row, "release"), text(row, "state"))).collect();
+        rows.sort();
+        rows
+    };
+    let two = |a: &str, b: &str| vec![(first.clone(), a.to_owned()), (second.clone(), b.to_owned())];
+    assert_eq!(states(&desk.json("reference list").await), two("served", "ready"));
+
+    let difference = desk.json(&format!("reference compare {first} {second}")).await;
+    assert_eq!((&difference["changed"], &difference["same"]), (&1.into(), &300.into()));
+    let moved = serde_json::json!([
+        {"before": "RACCORDABLE DEMANDE", "after": "RAD EN COURS DE DEPLOIEMENT", "buildings": 1}
+    ]);
+    assert_eq!(difference["state_moves"], moved);
+
+    let said = desk.says(&format!("reference serve {second}")).await;
+    assert_eq!(said, format!("{second}: served from now on\n"));
+    assert_eq!(states(&desk.json("reference list").await), two("served before", "served"));
+    assert_eq!(
+        desk.refuses(&format!("reference remove {second}")).await,
+        format!("{second}: is served: serve another one first")
+    );
+    desk.says("reference rollback").await;
+    assert_eq!(states(&desk.json("reference list").await), two("served", "served before"));
+    assert!(
+        desk.refuses(&format!("reference remove {second}")).await.contains("a rollback would go back to it")
+    );
+    // Never served: it may go.
+    fs::create_dir(desk.path("own")).unwrap();
+    fs::write(desk.path("own/offers.toml"), eservices_reference::offers::DEFAULT.replace("56", "57"))
+        .unwrap();
+    let third = desk.json(&format!("import @own/offers.toml {}", demo())).await;
+    let third = third["release"].as_str().unwrap().to_owned();
+    assert_eq!(desk.says(&format!("reference remove {third}")).await, format!("{third}: removed\n"));
+    assert!(desk.refuses(&format!("reference serve {third}")).await.contains("no such release"));
+}
+
+#[tokio::test]
+async fn a_release_may_bring_its_own_e_services() {
+    let desk = Desk::with_alpha().await;
+    let own = "[[eservice]]\ncode = \"e-new\"\nlabel_fr = \"Nouveau\"\nlabel_en = \"New\"\nstage = \"avant-vente\"\n\
+               certificate_name = \"New\"\nlabel_token = \"New\"\naccount_tick = true\n";
+    fs::create_dir(desk.path("own")).unwrap();
+    fs::write(desk.path("own/eservices.toml"), own).unwrap();
+    desk.says(&format!("import --serve @own/eservices.toml {}", demo())).await;
+    assert!(desk.says("operator subscribe --operator 900000019 e-new").await.contains("granted e-new"));
+    assert_eq!(
+        desk.refuses("operator subscribe --operator 900000019 tao").await,
+        "no such e-service \"tao\", expected one of e-new"
+    );
+}
+
+#[tokio::test]
+async fn files_that_are_none_are_named() {
+    let desk = Desk::with_alpha().await;
+    fs::write(desk.path("notes.csv"), "a;b\n1;2\n").unwrap();
+    assert!(desk.refuses(&format!("import @notes.csv {}", demo())).await.starts_with("notes.csv: "));
+    assert!(desk.refuses("import @missing.csv").await.contains("missing.csv"));
+    assert_eq!(desk.refuses("reference rollback").await, "no other release was served before");
+}

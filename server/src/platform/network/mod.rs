@@ -1,0 +1,103 @@
+//! The network as a call sees it: one release of the reference data, and what changed since. Both are taken in one hand,
+//! so that an answer never mixes two states.
+//!
+//! Knows no e-service. What may be written is in [`store`].
+
+mod overlay;
+pub mod releases;
+pub mod store;
+#[cfg(test)]
+mod tests;
+
+use std::{borrow::Cow, sync::Arc};
+
+use arc_swap::ArcSwap;
+use eservices_reference::{
+    Line, Reference, StructureRow,
+    ids::{Imb, Pto},
+};
+
+pub use overlay::{Changed, Overlay};
+
+/// One state of the network; immutable.
+#[derive(Debug)]
+pub struct Network {
+    /// The release.
+    pub reference: Arc<Reference>,
+    /// What changed since.
+    pub overlay: Arc<Overlay>,
+    /// The change of release that asked for it.
+    pub activation: i64,
+}
+
+impl Network {
+    /// The existing lines of a building, sorted by place.
+    #[must_use]
+    pub fn lines(&self, imb: &Imb) -> Cow<'_, [Line]> {
+        self.overlay.over(imb, &self.reference)
+    }
+
+    /// The line that ends at a socket.
+    #[must_use]
+    pub fn line(&self, pto: &Pto) -> Option<&Line> {
+        self.overlay.line(pto, &self.reference).or_else(|| self.reference.line(pto))
+    }
+
+    /// Fibres left on the box that serves a place: those of the release without those that were used or are held since;
+    /// `None` when the place has no box or its size is not known.
+    #[must_use]
+    pub fn free_fibres(&self, row: &StructureRow) -> Option<u32> {
+        let held = self.overlay.held(row.pm.as_str(), row.pbo.as_deref()?);
+        Some(self.unlit_fibres(row)?.saturating_sub(held))
+    }
+
+    /// The same with those that orders under way hold.
+    #[must_use]
+    pub fn unlit_fibres(&self, row: &StructureRow) -> Option<u32> {
+        let free = self.reference.free_fibres(row)?;
+        let laid = self.overlay.laid(row.pm.as_str(), row.pbo.as_deref()?, &self.reference);
+        Some(free.saturating_sub(laid))
+    }
+}
+
+/// The current state, replaced as a whole.
+#[derive(Debug)]
+pub struct Current(ArcSwap<Network>);
+
+impl Current {
+    /// A release without changes since; `activation` is the change that asked for it.
+    #[must_use]
+    pub fn new(reference: Arc<Reference>, activation: i64) -> Self {
+        Self(ArcSwap::from_pointee(Network { reference, overlay: Arc::default(), activation }))
+    }
+
+    /// The state now: take it once a call.
+    #[must_use]
+    pub fn load(&self) -> Arc<Network> {
+        self.0.load_full()
+    }
+
+    /// Takes over what the database says of the time since the release, unless a later state is known already.
+    pub fn follow(&self, overlay: Overlay) {
+        let overlay = Arc::new(overlay);
+        self.0.rcu(|known| {
+            if overlay.revision() <= known.overlay.revision() {
+                return Arc::clone(known);
+            }
+            let (reference, overlay) = (Arc::clone(&known.reference), Arc::clone(&overlay));
+            Arc::new(Network { reference, overlay, activation: known.activation })
+        });
+    }
+
+    /// Serves another release from the next call on, unless a later change is known already; `activation` is the change
+    /// that asked for it.
+    pub fn activate(&self, reference: Arc<Reference>, activation: i64) {
+        self.0.rcu(|known| {
+            if activation < known.activation {
+                return Arc::clone(known);
+            }
+            let (reference, overlay) = (Arc::clone(&reference), Arc::clone(&known.overlay));
+            Arc::new(Network { reference, overlay, activation })
+        });
+    }
+}

@@ -1,0 +1,161 @@
+//! Which release is served: its row in the database, and the node that follows it.
+//!
+//! A release is registered when it was imported, and activated when it was found whole. A node that cannot read the one
+//! that it should serve keeps the one it has, and says so. Knows no file format.
+
+use std::sync::Arc;
+
+use eservices_reference::store::Manifest;
+use jiff::Timestamp;
+use sqlx::FromRow;
+
+use crate::{
+    platform::{
+        Platform,
+        db::{Conn, Db},
+    },
+    sql,
+};
+
+/// A release that was imported.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct ReleaseRow {
+    /// Its name.
+    pub release: String,
+    /// Hex SHA-256 over its records.
+    pub sha256: String,
+    /// Names of its files, one a line.
+    pub sources: String,
+    /// Its buildings.
+    pub buildings: i64,
+    /// Day of the import.
+    pub imported_on: String,
+    /// When it was registered, machine time, microseconds.
+    pub registered_at: i64,
+    /// Who did.
+    pub registered_by: String,
+}
+
+/// What nodes should serve.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct Served {
+    /// Name of the release; empty before the first.
+    pub release: String,
+    /// The one before it; empty if there was none.
+    pub previous: String,
+    /// Changes of release so far.
+    pub activation: i64,
+}
+
+impl ReleaseRow {
+    /// The row of a release that was imported.
+    #[must_use]
+    pub fn of(manifest: &Manifest, by: &str, now: Timestamp) -> Self {
+        let release = &manifest.release;
+        let sources: Vec<&str> = release.sources.iter().map(|source| source.name.as_str()).collect();
+        Self {
+            release: release.name.clone(),
+            sha256: release.sha256.clone(),
+            sources: sources.join("\n"),
+            buildings: i64::try_from(release.counts.buildings).unwrap_or(i64::MAX),
+            imported_on: manifest.imported.to_string(),
+            registered_at: now.as_microsecond(),
+            registered_by: by.to_owned(),
+        }
+    }
+}
+
+/// Registers a release; says whether it is new.
+pub async fn register(conn: &mut Conn<'_>, row: &ReleaseRow) -> Result<bool, sqlx::Error> {
+    let rows = sql!(
+        execute,
+        conn,
+        "INSERT INTO reference_releases (release, sha256, sources, buildings, imported_on, registered_at, registered_by) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (release) DO NOTHING",
+        &row.release,
+        &row.sha256,
+        &row.sources,
+        row.buildings,
+        &row.imported_on,
+        row.registered_at,
+        &row.registered_by,
+    )?;
+    Ok(rows == 1)
+}
+
+/// Every release, the last to be registered first.
+pub async fn list(conn: &mut Conn<'_>) -> Result<Vec<ReleaseRow>, sqlx::Error> {
+    const TEXT: &str = "SELECT release, sha256, sources, buildings, imported_on, registered_at, registered_by \
+                        FROM reference_releases ORDER BY registered_at DESC, release";
+    sql!(all, conn, ReleaseRow, TEXT)
+}
+
+/// One release.
+pub async fn find(conn: &mut Conn<'_>, release: &str) -> Result<Option<ReleaseRow>, sqlx::Error> {
+    const TEXT: &str = "SELECT release, sha256, sources, buildings, imported_on, registered_at, registered_by \
+                        FROM reference_releases WHERE release = $1";
+    sql!(optional, conn, ReleaseRow, TEXT, release)
+}
+
+/// What nodes should serve.
+pub async fn served(conn: &mut Conn<'_>) -> Result<Served, sqlx::Error> {
+    sql!(one, conn, Served, "SELECT release, previous, activation FROM network WHERE id = 1")
+}
+
+/// Has nodes serve another release, which the caller found whole; says whether anything changed.
+pub async fn activate(
+    conn: &mut Conn<'_>,
+    release: &str,
+    by: &str,
+    now: Timestamp,
+) -> Result<bool, sqlx::Error> {
+    const SERVE: &str = "UPDATE network SET previous = release, release = $1, activation = activation + 1 \
+                         WHERE id = 1 AND release <> $1";
+    if sql!(execute, &mut *conn, SERVE, release)? == 0 {
+        return Ok(false);
+    }
+    const NOTE: &str = "INSERT INTO reference_activations (activation, release, activated_at, activated_by) \
+                        SELECT activation, release, $1, $2 FROM network WHERE id = 1";
+    sql!(execute, conn, NOTE, now.as_microsecond(), by)?;
+    Ok(true)
+}
+
+/// Registers a release and, if asked, has nodes serve it, in one transaction; says whether anything changed.
+pub async fn bring_in(
+    db: &Db,
+    row: &ReleaseRow,
+    and_serve: bool,
+    now: Timestamp,
+) -> Result<bool, sqlx::Error> {
+    let mut tx = db.begin().await?;
+    let mut changed = register(&mut tx.conn(), row).await?;
+    if and_serve {
+        changed |= activate(&mut tx.conn(), &row.release, &row.registered_by, now).await?;
+    }
+    tx.commit().await?;
+    Ok(changed)
+}
+
+/// Takes the release that nodes should serve, if it is another one than this node's; says whether the node serves what it
+/// should now.
+pub async fn follow(platform: &Arc<Platform>) -> Result<bool, sqlx::Error> {
+    let served = served(&mut platform.db.read().await?.conn()).await?;
+    if served.activation <= platform.network.load().activation || served.release.is_empty() {
+        return Ok(true);
+    }
+    let (store, release) = (Arc::clone(&platform.releases), served.release.clone());
+    let loaded = tokio::task::spawn_blocking(move || store.load(&release)).await;
+    let fault = match loaded {
+        Ok(Ok(reference)) => {
+            platform.network.activate(Arc::new(reference), served.activation);
+            tracing::info!(release = %served.release, "reference release taken");
+            return Ok(true);
+        }
+        Ok(Err(refused)) => refused.to_string(),
+        Err(panicked) => panicked.to_string(),
+    };
+    metrics::counter!("eservices_releases_refused_total").increment(1);
+    let kept = platform.network.load().reference.release().name.clone();
+    tracing::error!(release = %served.release, %kept, %fault, "the release cannot be served; the one before stays");
+    Ok(false)
+}
