@@ -14,7 +14,7 @@ use eservices::{
 };
 use eservices_client::Client;
 use eservices_reference::{
-    Line,
+    Line, Reference,
     ids::{Imb, Pm, Pto},
     structure::Place,
 };
@@ -431,4 +431,76 @@ async fn bad_keys_list_every_field() {
         SearchAddressesRequest { text: "6 rue".into(), limit: 21, ..SearchAddressesRequest::default() };
     assert_eq!(reason(client.addresses().search_addresses(request).await), "FIELDS_INVALID");
     assert_eq!(reason(translate(&client, Key::Imb("IMB/77058/X/ZZZZ".into())).await), "RESOURCE_NOT_FOUND");
+}
+
+/// A merged commune with two streets of one name, and a city with an arrondissement.
+fn merged() -> Reference {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: String| std::fs::write(folder.path().join(name), text).unwrap();
+    let building = |n: u32, ban: &str| {
+        format!("IMB/77058/X/000{n};CIBLE;;;77058;77600;BUSSY;RUE DE L'EGLISE;{n};1;WGS84;2.71;48.84;{ban}\n")
+    };
+    let header = "IdentifiantImmeuble;EtatImmeuble;ReferencePM;EtatPM;CodeInseeImmeuble;CodePostalImmeuble;CommuneImmeuble;\
+                  NomVoieImmeuble;NumeroVoieImmeuble;NombreLogementsAdresseIPE;TypeProjectionGeographique;\
+                  CoordonneeImmeubleX;CoordonneeImmeubleY;CodeBAN\n";
+    let buildings = building(1, "77058_0001_00001") + &building(2, "77058_0002_00002");
+    write("T_77_ESVC_PM_IPEZMD_V30_20261101.csv", format!("{header}{buildings}"));
+    let columns = |columns: &[&str]| columns.join(";") + "\n";
+    write("structure.csv", columns(eservices_reference::structure::STRUCTURE_COLUMNS));
+    write("lignes.csv", columns(eservices_reference::structure::LINE_COLUMNS));
+    let ban = |street: &str, n: u32, insee: &str, former: &str, name: &str| {
+        format!("{insee}_{street}_0000{n};{n};;{name};77600;{insee};Commune;2.71;48.84;{former}\n")
+    };
+    let church = "Rue de l'Église";
+    let numbers = [
+        ban("0001", 1, "77058", "Avant", church),
+        ban("0001", 3, "77058", "Avant", church),
+        ban("0002", 2, "77058", "Après", church),
+        ban("0003", 5, "69381", "", "Rue Mercière"),
+    ];
+    let header = "id;numero;rep;nom_voie;code_postal;code_insee;nom_commune;lon;lat;nom_ancienne_commune\n";
+    write("ban.csv", format!("{header}{}", numbers.concat()));
+    let commune = |code: &str, name: &str, parent: &str| format!("{code};{name};{parent};1000;77600;;;;;;\n");
+    let communes = [
+        commune("77058", "Bussy", ""),
+        commune("69123", "Lyon", ""),
+        commune("69381", "Lyon 1er Arrondissement", "69123"),
+    ];
+    let header = columns(eservices_reference::communes::COMMUNE_COLUMNS);
+    write("communes.csv", format!("{header}{}", communes.concat()));
+    Reference::from_files(folder.path()).unwrap()
+}
+
+#[tokio::test]
+async fn streets_of_one_name_and_streets_of_a_city_are_all_reached() {
+    let (world, client) = world().await;
+    world.platform.network.activate(std::sync::Arc::new(merged()), 1);
+    let mut addresses = client.addresses();
+    let list =
+        |commune: &str| ListStreetsRequest { commune_code: commune.into(), ..ListStreetsRequest::default() };
+    let streets = addresses.list_streets(list("77058")).await.unwrap().into_inner().streets;
+    let mut seen = Vec::new();
+    for street in &streets {
+        let request =
+            ListNumbersRequest { street_id: street.street_id.clone(), ..ListNumbersRequest::default() };
+        let numbers = addresses.list_numbers(request).await.unwrap().into_inner().numbers;
+        let numbers: Vec<_> = numbers
+            .iter()
+            .map(|n| format!("{} {}", n.address.as_ref().unwrap().number, n.imbs.join(",")))
+            .collect();
+        seen.push((street.former_commune.as_str(), numbers.join("; ")));
+    }
+    seen.sort_unstable();
+    let expected = [("Après", "2 IMB/77058/X/0002"), ("Avant", "1 IMB/77058/X/0001; 3 ")];
+    assert_eq!(seen, expected.map(|(former, numbers)| (former, numbers.to_owned())));
+    let streets = addresses.list_streets(list("69123")).await.unwrap().into_inner().streets;
+    assert_eq!(streets.iter().map(|s| s.street.as_str()).collect::<Vec<_>>(), ["Rue Mercière"]);
+
+    // A number that is known and has no building: it is there, and nothing is said to be missing.
+    let key = NormalisedAddress { ban_id: "77058_0001_00003".into(), ..NormalisedAddress::default() };
+    let answer = translate(&client, Key::NormalisedAddress(key)).await.unwrap();
+    assert_eq!((answer.buildings.len(), answer.candidates.len()), (0, 1));
+    let known = &answer.candidates[0];
+    assert_eq!((known.level(), known.grade()), (MatchLevel::Number, MatchGrade::Exact));
+    assert_eq!((known.address.as_ref().unwrap().number.as_str(), known.reasons.len()), ("3", 0));
 }

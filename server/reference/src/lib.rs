@@ -28,7 +28,7 @@ pub mod text;
 
 pub use building::Building;
 pub use import::{Change, ImportError, Imported, Options, Phase, Progress, SourceKind};
-pub use problem::{Outcome, Problem};
+pub use problem::{Outcome, Problem, report};
 pub use reference::{Counts, Pbo, Reference, Release, Report, Source};
 pub use store::{Comparison, LINES_FILE, LoadError, Manifest, Refused, STRUCTURE_FILE, Store};
 pub use structure::{Line, Row as StructureRow};

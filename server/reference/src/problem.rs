@@ -70,6 +70,33 @@ impl Problem {
     }
 }
 
+/// Columns of a report of problems.
+pub(crate) const COLUMNS: [&str; 6] = ["file", "line", "column", "value", "reason", "outcome"];
+
+impl Problem {
+    /// Its row in a report, in the order of [`COLUMNS`].
+    pub(crate) fn write(&self, out: &mut csv::Writer<impl std::io::Write>) -> csv::Result<()> {
+        let Self { file, line, column, value, reason, outcome } = self;
+        out.write_record([file, line.to_string().as_str(), column, value, reason, outcome.as_str()])
+    }
+}
+
+/// A report of problems as CSV with `;`, as in the `problems.csv` of a release.
+///
+/// # Errors
+/// Writing fails.
+pub fn report<'a>(
+    problems: impl IntoIterator<Item = &'a Problem>,
+    into: impl std::io::Write,
+) -> csv::Result<()> {
+    let mut out = csv::WriterBuilder::new().delimiter(b';').from_writer(into);
+    out.write_record(COLUMNS)?;
+    for problem in problems {
+        problem.write(&mut out)?;
+    }
+    Ok(out.flush()?)
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}: ", self.file, self.line)?;

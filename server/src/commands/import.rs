@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::Args;
-use eservices_reference::{Change, Imported, Options, Outcome, Phase, Progress, Store, store::PROBLEMS_FILE};
+use eservices_reference::{Change, Imported, Options, Phase, Progress, Store, report};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::json;
@@ -78,11 +78,12 @@ pub async fn run(import: Import, context: &Context) -> Result<Answer, Failure> {
         db.close().await;
     }
     if let Some(path) = &import.problems {
-        let whole = context.config.reference.folder.join("releases").join(imported.manifest.id());
         let written = match imported.change {
             // A dry run keeps the first of them only.
-            Change::DryRun => std::fs::write(path, problems(&imported)),
-            _ => std::fs::copy(whole.join(PROBLEMS_FILE), path).map(drop),
+            Change::DryRun => {
+                std::fs::File::create(path).and_then(|file| Ok(report(&imported.problems, file)?))
+            }
+            _ => std::fs::copy(store.problems_file(imported.manifest.id()), path).map(drop),
         };
         written.map_err(|e| Failure::file(path, &e))?;
     }
@@ -206,14 +207,3 @@ fn answer(as_json: bool, imported: &Imported, changed: bool, served: bool) -> An
 
 /// Problems that are shown.
 const SHOWN: usize = 10;
-
-fn problems(imported: &Imported) -> String {
-    let mut text = String::from("file;line;column;value;reason;outcome\n");
-    let quoted = |field: &str| format!("\"{}\"", field.replace('"', "\"\""));
-    for p in &imported.problems {
-        let outcome = if p.outcome == Outcome::Refused { "refused" } else { "kept" };
-        let fields = [&p.file, &p.line.to_string(), &p.column, &p.value, &p.reason].map(|f| quoted(f));
-        text += &format!("{};{outcome}\n", fields.join(";"));
-    }
-    text
-}

@@ -60,9 +60,6 @@ pub struct Two {
 /// Does it.
 pub async fn run(action: Action, context: &Context) -> Result<Answer, Failure> {
     let store = Store::open(&context.config.reference.folder).map_err(|e| Failure::new(e.to_string()))?;
-    if let Action::Compare(two) = &action {
-        return compare(two, &store, context.json);
-    }
     let db = context.database().await?;
     let answer = with_database(action, &store, &db, context).await;
     db.close().await;

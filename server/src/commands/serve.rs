@@ -78,7 +78,10 @@ pub async fn launch(config: Config) -> Result<Node, Box<dyn Error>> {
 
 /// The release to begin with: the one that is served or, where this node cannot read it, the one before. The node then
 /// tries the one that it should serve again and again.
-async fn first_release(store: &Arc<Store>, served: Served) -> Result<(Arc<Reference>, i64), Box<dyn Error>> {
+pub(super) async fn first_release(
+    store: &Arc<Store>,
+    served: Served,
+) -> Result<(Arc<Reference>, i64), Box<dyn Error>> {
     let load = |release: String| {
         let store = Arc::clone(store);
         tokio::task::spawn_blocking(move || store.load(&release))

@@ -32,7 +32,7 @@ impl EligibilityService for Service {
         let answers: Vec<_> =
             question.offers.iter().map(|offer| rules::explain(offer, &place, question.day)).collect();
         let days = self.0.config.eligibility.qualification_days;
-        let qualification = wire::qualification(&place, &question, today, days);
+        let qualification = wire::qualification(&place, &question, &network, today, days);
         let reference = qualification.sign(&self.0.tokens);
         Ok(Response::new(wire::answer(&place, &answers, &qualification, reference, found.by)))
     }

@@ -97,7 +97,7 @@ impl Platform {
     pub async fn start(parts: Parts) -> Result<Arc<Self>, sqlx::Error> {
         let Parts { config, db, reference, releases, clock, ids, methods } = parts;
         let platform = Arc::new(Self {
-            tokens: Keys::new(config.tokens.clone()),
+            tokens: Keys::new(&config.tokens),
             cool_down: CoolDown::new(&config.limits),
             config,
             db,

@@ -10,22 +10,28 @@ use super::{audit::hex, config::Tokens};
 
 const MAC_BYTES: usize = 32;
 
-/// Signs and verifies tokens.
+/// Signs and verifies tokens. The keys are made ready once, not for each token.
 #[derive(Clone)]
-pub struct Keys(Tokens);
+pub struct Keys {
+    current: Option<Hmac<Sha256>>,
+    previous: Option<Hmac<Sha256>>,
+}
 
 impl Keys {
     /// With the configured key ring.
     #[must_use]
-    pub const fn new(tokens: Tokens) -> Self {
-        Self(tokens)
+    pub fn new(tokens: &Tokens) -> Self {
+        let ready = |key: &str| {
+            Some(key).filter(|key| !key.is_empty()).and_then(|key| Hmac::new_from_slice(key.as_bytes()).ok())
+        };
+        Self { current: ready(&tokens.current), previous: ready(&tokens.previous) }
     }
 
     /// The token of a content; `scope` is what it is for, and who may use it.
     #[must_use]
     pub fn sign(&self, scope: &[&str], content: &str) -> String {
-        let mac = mac(&self.0.current, scope, content.as_bytes()).map(|m| m.finalize().into_bytes().to_vec());
-        hex(&mac.unwrap_or_default()) + &hex(content.as_bytes())
+        let mac = self.current.clone().map(|key| fed(key, scope, content.as_bytes()).finalize().into_bytes());
+        hex(mac.as_ref().map_or(&[][..], |mac| mac.as_slice())) + &hex(content.as_bytes())
     }
 
     /// The content of a token, if we signed it for this scope.
@@ -33,24 +39,19 @@ impl Keys {
     pub fn verified(&self, scope: &[&str], token: &str) -> Option<String> {
         let bytes = unhex(token)?;
         let (signature, content) = bytes.split_at_checked(MAC_BYTES)?;
-        let signed_by = |key: &str| {
-            !key.is_empty() && mac(key, scope, content).is_some_and(|m| m.verify_slice(signature).is_ok())
-        };
-        if !signed_by(&self.0.current) && !signed_by(&self.0.previous) {
-            return None;
-        }
-        String::from_utf8(content.to_vec()).ok()
+        let signed_by = |key: &Hmac<Sha256>| fed(key.clone(), scope, content).verify_slice(signature).is_ok();
+        let signed = self.current.iter().chain(&self.previous).any(signed_by);
+        signed.then(|| String::from_utf8(content.to_vec()).ok()).flatten()
     }
 }
 
-fn mac(key: &str, scope: &[&str], content: &[u8]) -> Option<Hmac<Sha256>> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).ok()?;
+fn fed(mut mac: Hmac<Sha256>, scope: &[&str], content: &[u8]) -> Hmac<Sha256> {
     for part in scope {
         mac.update(&(part.len() as u64).to_be_bytes());
         mac.update(part.as_bytes());
     }
     mac.update(content);
-    Some(mac)
+    mac
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
@@ -65,7 +66,7 @@ mod tests {
     use super::*;
 
     fn keys(current: &str, previous: &str) -> Keys {
-        Keys::new(Tokens { current: current.into(), previous: previous.into() })
+        Keys::new(&Tokens { current: current.into(), previous: previous.into() })
     }
 
     #[test]

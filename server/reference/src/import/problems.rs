@@ -4,7 +4,7 @@
 
 use super::sorter::{Room, Sorter};
 use super::{ImportError, Read};
-use crate::problem::{Outcome, Problem};
+use crate::problem::{COLUMNS, Outcome, Problem};
 use crate::store::{FileEntry, PROBLEMS_FILE};
 use crate::text;
 use std::fs::File;
@@ -74,14 +74,11 @@ impl Problems {
             .delimiter(b';')
             .from_path(&path)
             .map_err(|error| ImportError::record(&path, error))?;
-        let mut write =
-            |fields: [&str; 6]| out.write_record(fields).map_err(|error| ImportError::record(&path, error));
-        write(["file", "line", "column", "value", "reason", "outcome"])?;
+        out.write_record(COLUMNS).map_err(|error| ImportError::record(&path, error))?;
         let (mut first, mut count) = (Vec::new(), 0);
         let mut sorted = self.sorter.finish()?;
         while let Some(problem) = sorted.next()? {
-            let Problem { file, line, column, value, reason, outcome } = &problem;
-            write([file, &line.to_string(), column, value, reason, outcome.as_str()])?;
+            problem.write(&mut out).map_err(|error| ImportError::record(&path, error))?;
             count += 1;
             if first.len() < MOST {
                 first.push(problem);

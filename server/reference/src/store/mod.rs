@@ -68,6 +68,12 @@ impl Store {
         self.folder.join("releases").join(id)
     }
 
+    /// The report of refused rows and remarks of a release (CSV).
+    #[must_use]
+    pub fn problems_file(&self, id: &str) -> PathBuf {
+        self.release_folder(id).join(PROBLEMS_FILE)
+    }
+
     /// The releases by name; one whose manifest cannot be used stands there with the reason.
     #[must_use]
     pub fn releases(&self) -> Vec<Result<Manifest, Refused>> {

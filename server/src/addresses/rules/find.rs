@@ -5,7 +5,7 @@
 
 use eservices_reference::{
     Building, Line,
-    address::{self, Commune, Grade, Level, Number, Query, Reason, Street},
+    address::{self, Commune, Grade, Level, Number, Point, Query, Reason, Street},
     geo,
     ids::{Imb, Pto},
 };
@@ -75,7 +75,7 @@ pub struct Found<'a> {
     pub buildings: Vec<Hit<'a>>,
     /// The socket, if it was the key.
     pub socket: Option<&'a Line>,
-    /// What a text may mean, best first.
+    /// What an address may mean, best first.
     pub candidates: Vec<Candidate<'a>>,
     /// The look-up that found something.
     pub by: Option<By>,
@@ -97,7 +97,7 @@ pub struct Candidate<'a> {
     pub matched: address::Candidate,
     /// Its street; none for a commune alone.
     pub street: Option<&'a Street>,
-    /// Its commune, where that is all that was found.
+    /// Its commune.
     pub commune: Option<&'a Commune>,
     /// Its number.
     pub number: Option<&'a Number>,
@@ -173,19 +173,20 @@ fn with_records<'a>(
     query: &Query<'_>,
     network: &'a Network,
 ) -> Vec<Candidate<'a>> {
-    let addresses = network.reference.addresses();
-    let with_record = |matched: address::Candidate| {
-        let commune = addresses.communes().get(matched.commune as usize);
-        let street = matched.street.and_then(|at| addresses.streets().get(at as usize));
-        let number = street.zip(matched.number).and_then(|(street, at)| street.numbers.get(at as usize));
-        let position = number.and_then(|n| n.position).or_else(|| street.and_then(|s| s.position));
-        let distance = query.near.zip(position).map(|(a, b)| geo::distance_metres(a, b));
-        Candidate { matched, commune, street, number, distance }
-    };
     // Beside one that fits, those that hardly do are noise.
     let fits = found.first().is_some_and(|best| best.grade >= Grade::Good);
     let shown = found.into_iter().filter(|one| !fits || one.grade > Grade::Weak);
-    shown.map(with_record).collect()
+    shown.map(|matched| with_record(matched, query.near, network)).collect()
+}
+
+fn with_record(matched: address::Candidate, near: Option<Point>, network: &Network) -> Candidate<'_> {
+    let addresses = network.reference.addresses();
+    let commune = addresses.communes().get(matched.commune as usize);
+    let street = matched.street.and_then(|at| addresses.streets().get(at as usize));
+    let number = street.zip(matched.number).and_then(|(street, at)| street.numbers.get(at as usize));
+    let position = number.and_then(|n| n.position).or_else(|| street.and_then(|s| s.position));
+    let distance = near.zip(position).map(|(a, b)| geo::distance_metres(a, b));
+    Candidate { matched, commune, street, number, distance }
 }
 
 fn at<'a>(number: &Number, network: &'a Network) -> Vec<Hit<'a>> {
@@ -212,15 +213,16 @@ fn by_codes<'a>(codes: &Codes, network: &'a Network) -> Found<'a> {
         (By::StreetCode, &by_street_code),
         (By::StreetHexacle, &by_street_hexacle),
     ];
+    let mut located = None;
     for (by, look) in lookups {
-        let number = look().and_then(|found| {
-            let street = addresses.streets().get(found.street as usize)?;
-            street.numbers.get(found.number? as usize)
-        });
+        let Some(found) = look() else { continue };
+        let number = addresses.streets().get(found.street as usize).zip(found.number);
+        let number = number.and_then(|(street, at)| street.numbers.get(at as usize));
         let buildings = number.map(|number| at(number, network)).unwrap_or_default();
         if !buildings.is_empty() {
             return Found { buildings, by: Some(by), ..Found::default() };
         }
+        located = located.or(Some(found));
     }
     if let Some(point) = codes.position {
         let found = around(&Near { point, radius: AROUND }, network);
@@ -228,22 +230,27 @@ fn by_codes<'a>(codes: &Codes, network: &'a Network) -> Found<'a> {
             return found;
         }
     }
-    // A street that is known though the number is not: a person may find the right one in it.
-    let street = codes.street.as_ref().and_then(|(insee, rivoli)| addresses.by_rivoli(insee, rivoli));
-    let street = street.and_then(|at| Some((at, addresses.streets().get(at as usize)?)));
-    let candidates = street.map(|(at, street)| {
-        let commune = addresses.commune(&street.insee).unwrap_or_default();
-        let matched = address::Candidate {
-            commune,
-            street: Some(at),
-            number: None,
-            score: 0.5,
-            grade: Grade::Partial,
-            reasons: vec![Reason::NumberNotInStreet { nearest: Vec::new() }],
+    // The address without a building, or the street without the number: a person sees what is known.
+    let street = || {
+        let (insee, rivoli) = codes.street.as_ref()?;
+        Some(address::Found { street: addresses.by_rivoli(insee, rivoli)?, number: None })
+    };
+    let candidate = located.or_else(street).and_then(|found| {
+        let street = addresses.streets().get(found.street as usize)?;
+        let (grade, reasons) = match found.number {
+            Some(_) => (Grade::Exact, Vec::new()),
+            None => (Grade::Partial, vec![Reason::NumberNotInStreet { nearest: Vec::new() }]),
         };
-        let commune = addresses.communes().get(commune as usize);
-        Candidate { matched, street: Some(street), commune, number: None, distance: None }
+        Some(address::Candidate {
+            commune: addresses.commune(&street.insee)?,
+            street: Some(found.street),
+            number: found.number,
+            score: if found.number.is_some() { 1.0 } else { 0.5 },
+            grade,
+            reasons,
+        })
     });
+    let candidates = candidate.map(|matched| with_record(matched, None, network));
     Found { candidates: candidates.into_iter().collect(), ..Found::default() }
 }
 

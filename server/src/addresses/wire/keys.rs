@@ -170,8 +170,7 @@ fn number(field: &str, asked: &pb::NormalisedAddress, violations: &mut Violation
 }
 
 /// A complement in lower case: one letter, or the word that it is short for; the look-up knows that they are the same.
-#[must_use]
-pub fn complement(text: &str) -> Option<String> {
+fn complement(text: &str) -> Option<String> {
     let lower = text.trim().to_ascii_lowercase();
     let letter = lower.len() <= 1 && lower.bytes().all(|b| b.is_ascii_lowercase());
     (letter || matches!(lower.as_str(), "bis" | "ter" | "quater")).then_some(lower)

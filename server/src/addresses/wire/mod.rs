@@ -7,4 +7,4 @@ mod keys;
 
 pub use address::{address, building_candidate, candidate, commune_row, imbs, street_id};
 pub use building::{building, point, wire_visit};
-pub use keys::{Codes, Near, address_text, codes, complement, near, surroundings};
+pub use keys::{Codes, Near, address_text, codes, near, surroundings};

@@ -1,6 +1,11 @@
 //! Releases on the command line: in, listed, compared, served, gone back from, removed.
 
+use std::sync::Arc;
+
+use eservices_reference::Store;
+
 use super::*;
+use crate::platform::network::releases::Served;
 
 /// The demo's files, as words of a line.
 fn demo() -> String {
@@ -102,4 +107,45 @@ async fn files_that_are_none_are_named() {
     assert!(desk.refuses(&format!("import @notes.csv {}", demo())).await.starts_with("notes.csv: "));
     assert!(desk.refuses("import @missing.csv").await.contains("missing.csv"));
     assert_eq!(desk.refuses("reference rollback").await, "no other release was served before");
+}
+
+#[tokio::test]
+async fn the_report_of_a_release_is_whole_every_time() {
+    let desk = Desk::with_alpha().await;
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/demo-data");
+    let lines = fs::read_to_string(format!("{folder}/lignes.csv")).unwrap();
+    fs::write(desk.path("lignes.csv"), lines + "FI-ZZZZ-0001;IMB/77058/X/0218;;;;;\n").unwrap();
+    let files = format!(
+        "{folder}/DEMO_77_ESVC_PM_IPEZMD_V30_20261101.csv {folder}/structure.csv @lignes.csv --problems @report.csv"
+    );
+    let expected = "file;line;column;value;reason;outcome\nlignes.csv;264;etat;;is empty;refused\n";
+    for how in ["--dry-run", "", ""] {
+        desk.says(&format!("import {how} {files}")).await;
+        assert_eq!(fs::read_to_string(desk.path("report.csv")).unwrap(), expected, "{how}");
+        fs::remove_file(desk.path("report.csv")).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_node_begins_with_the_release_before_where_the_served_one_is_broken() {
+    let desk = Desk::with_alpha().await;
+    let mut names = Vec::new();
+    for files in [demo(), changed(&desk)] {
+        let imported = desk.json(&format!("import --serve {files}")).await;
+        names.push(imported["release"].as_str().unwrap().to_owned());
+    }
+    let store = Arc::new(Store::open(desk.path("reference")).unwrap());
+    let served = |release: &str, previous: &str| Served {
+        release: release.to_owned(),
+        previous: previous.to_owned(),
+        activation: 2,
+    };
+    let (first, second) = (names[0].as_str(), names[1].as_str());
+    let whole = serve::first_release(&store, served(second, first)).await.unwrap();
+    assert_eq!((whole.0.release().name.as_str(), whole.1), (second, 2));
+    fs::remove_file(desk.path(&format!("reference/releases/{second}/buildings.rec"))).unwrap();
+    // One change behind, so that the node tries the other again.
+    let before = serve::first_release(&store, served(second, first)).await.unwrap();
+    assert_eq!((before.0.release().name.as_str(), before.1), (first, 1));
+    assert!(serve::first_release(&store, served(second, "")).await.is_err());
 }

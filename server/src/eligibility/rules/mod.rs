@@ -62,8 +62,12 @@ pub struct Place<'a> {
     pub lines: Cow<'a, [Line]>,
     /// The socket asked about, if it was the key.
     pub socket: Option<&'a Line>,
-    /// The network, for the fill of distribution points and the word lists.
-    pub network: &'a Network,
+    /// Free fibres over its distribution points; none if one of them is unknown.
+    pub free_fibres: Option<u32>,
+    /// No fibre is free, and orders under way hold some.
+    held: bool,
+    /// The type of visit that all of its places need; that of a building where they differ.
+    visit: AppointmentType,
 }
 
 /// The answer for one offer.
@@ -81,44 +85,49 @@ pub struct Answer<'a> {
     pub visit: Option<AppointmentType>,
 }
 
-impl Place<'_> {
-    /// Free fibres over the distribution points; none if one of them is unknown.
+impl<'a> Place<'a> {
+    /// A building, and the socket if it was the key. What every offer asks of it is found out once.
     #[must_use]
-    pub fn free_fibres(&self) -> Option<u32> {
-        self.over_boxes(|row| self.network.free_fibres(row))
+    pub fn new(building: &'a Building, socket: Option<&'a Line>, network: &'a Network) -> Self {
+        let structure = network.reference.structure(&building.imb);
+        let lines = network.lines(&building.imb);
+        let free_fibres = over_boxes(structure, |row| network.free_fibres(row));
+        let unlit = || over_boxes(structure, |row| network.unlit_fibres(row));
+        let held = free_fibres == Some(0) && unlit().is_some_and(|fibres| fibres > 0);
+        let visit = visit_of(building, structure, &lines, socket, network);
+        Self { building, structure, lines, socket, free_fibres, held, visit }
     }
+}
 
-    /// The same with those that orders under way hold.
-    fn unlit_fibres(&self) -> Option<u32> {
-        self.over_boxes(|row| self.network.unlit_fibres(row))
+fn over_boxes(structure: &[StructureRow], fibres: impl Fn(&StructureRow) -> Option<u32>) -> Option<u32> {
+    let mut boxes: Vec<(&str, &str, Option<u32>)> = structure
+        .iter()
+        .map(|row| (row.pm.as_str(), row.pbo.as_deref().unwrap_or_default(), fibres(row)))
+        .collect();
+    boxes.sort_unstable();
+    boxes.dedup();
+    if boxes.is_empty() { None } else { boxes.iter().map(|(_, _, fibres)| *fibres).sum() }
+}
+
+fn visit_of(
+    building: &Building,
+    structure: &[StructureRow],
+    lines: &[Line],
+    socket: Option<&Line>,
+    network: &Network,
+) -> AppointmentType {
+    let rules = network.reference.rules();
+    if socket.is_some() {
+        return appointment_type(rules, building, None, true);
     }
-
-    fn over_boxes(&self, fibres: impl Fn(&StructureRow) -> Option<u32>) -> Option<u32> {
-        let mut boxes: Vec<(&str, &str, Option<u32>)> = self
-            .structure
-            .iter()
-            .map(|row| (row.pm.as_str(), row.pbo.as_deref().unwrap_or_default(), fibres(row)))
-            .collect();
-        boxes.sort_unstable();
-        boxes.dedup();
-        if boxes.is_empty() { None } else { boxes.iter().map(|(_, _, fibres)| *fibres).sum() }
-    }
-
-    /// The type of visit that all of its places need; that of a building where they differ.
-    fn visit(&self) -> AppointmentType {
-        let rules = self.network.reference.rules();
-        if self.socket.is_some() {
-            return appointment_type(rules, self.building, None, true);
+    let mut types = structure.iter().map(|row| visit(network, building, row, lines));
+    match types.next() {
+        None => {
+            let covered = covers(lines.len(), Some(building.housings));
+            appointment_type(rules, building, None, covered)
         }
-        let mut types = self.structure.iter().map(|row| visit(self.network, self.building, row, &self.lines));
-        match types.next() {
-            None => {
-                let covered = covers(self.lines.len(), Some(self.building.housings));
-                appointment_type(rules, self.building, None, covered)
-            }
-            Some(first) if types.all(|other| other == first) => first,
-            Some(_) => AppointmentType::Block,
-        }
+        Some(first) if types.all(|other| other == first) => first,
+        Some(_) => AppointmentType::Block,
     }
 }
 
@@ -134,7 +143,7 @@ pub fn explain<'a>(offer: &'a Offer, place: &Place<'_>, day: Date) -> Answer<'a>
         verdict,
         findings,
         from_day: from_day.filter(|_| verdict == Verdict::FromDay),
-        visit: (verdict <= Verdict::FromDay).then(|| place.visit()),
+        visit: (verdict <= Verdict::FromDay).then_some(place.visit),
     }
 }
 
@@ -301,20 +310,19 @@ fn agreement_signed(building: &Building, day: Date) -> Option<Finding> {
 }
 
 fn resource_free(place: &Place<'_>) -> Option<Finding> {
-    let free = place.free_fibres();
+    let free = place.free_fibres;
     // A building that is not deployed has no distribution point to fill yet: `building_deployed` says so.
     let built = place.building.state == State::Deployed;
     if !built || place.socket.is_some() || free.is_some_and(|fibres| fibres > 0) {
         return None;
     }
     let facts = vec![("existing_lines", place.lines.len().to_string()), ("free_fibres", or_unknown(free))];
-    let held = free == Some(0) && place.unlit_fibres().is_some_and(|fibres| fibres > 0);
-    let full = if held { "FINT02" } else { "FINT01" };
+    let full = if place.held { "FINT02" } else { "FINT01" };
     let (code, effect, remedy) = match (free, place.lines.is_empty()) {
         (Some(_), false) => {
             (full, Verdict::UnderConditions, "order on an existing socket: give its PTO reference")
         }
-        (Some(_), true) if held => {
+        (Some(_), true) if place.held => {
             (full, Verdict::NotEligible, "ask again later: orders under way hold the fibres that are left")
         }
         (Some(_), true) => (full, Verdict::NotEligible, "ask again later: the distribution point is full"),

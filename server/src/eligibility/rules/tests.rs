@@ -12,13 +12,7 @@ fn an_offer_is_closed_from_the_day_after_its_last() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("demo-data");
     let network = Current::new(Arc::new(Reference::from_files(&folder).unwrap()), 0).load();
     let imb = Imb::parse("IMB/77058/X/0218").unwrap();
-    let place = Place {
-        building: network.reference.building(&imb).unwrap(),
-        structure: network.reference.structure(&imb),
-        lines: network.lines(&imb),
-        socket: None,
-        network: &network,
-    };
+    let place = Place::new(network.reference.building(&imb).unwrap(), None, &network);
     let until = "2026-11-24".parse().unwrap();
     let offer =
         Offer { valid_until: Some(until), ..network.reference.offers().get("JUST_FIBRE").unwrap().clone() };

@@ -93,13 +93,7 @@ pub fn question<'a>(
 /// The one building that was found; none where a person must choose.
 pub fn place<'a>(found: &Found<'a>, network: &'a Network) -> Option<Place<'a>> {
     let [Hit { building, .. }] = found.buildings[..] else { return None };
-    Some(Place {
-        building,
-        structure: network.reference.structure(&building.imb),
-        lines: network.lines(&building.imb),
-        socket: found.socket,
-        network,
-    })
+    Some(Place::new(building, found.socket, network))
 }
 
 /// The answer to a question that fits several buildings, or none well.
@@ -120,10 +114,16 @@ pub fn unsure(found: &Found<'_>, question: &Question<'_>, network: &Network) -> 
 }
 
 /// What the answer is given on.
-pub fn qualification(place: &Place<'_>, question: &Question<'_>, today: Date, days: u16) -> Qualification {
+pub fn qualification(
+    place: &Place<'_>,
+    question: &Question<'_>,
+    network: &Network,
+    today: Date,
+    days: u16,
+) -> Qualification {
     Qualification {
-        release: place.network.reference.release().name.clone(),
-        network_revision: place.network.overlay.revision(),
+        release: network.reference.release().name.clone(),
+        network_revision: network.overlay.revision(),
         imb: place.building.imb.clone(),
         pto: place.socket.map(|line| line.pto.clone()),
         offers: question.offers.iter().map(|offer| offer.code.to_string()).collect(),
@@ -176,7 +176,7 @@ fn premises(place: &Place<'_>) -> pb::Premises {
         housing_count: building.housings,
         existing_line_count: u32::try_from(place.lines.len()).unwrap_or(u32::MAX),
         pbos,
-        free_fibre_count: place.free_fibres(),
+        free_fibre_count: place.free_fibres,
     }
 }
 

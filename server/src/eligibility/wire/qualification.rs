@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_reference_says_what_was_signed_and_a_forged_one_says_nothing() {
-        let keys = Keys::new(Tokens { current: "k".repeat(32), previous: String::new() });
+        let keys = Keys::new(&Tokens { current: "k".repeat(32), previous: String::new() });
         for said in [qualification(None), qualification(Some("FI-1A00-0002"))] {
             let reference = said.sign(&keys);
             assert_eq!(Qualification::read(&keys, &reference), Some(said));

@@ -90,13 +90,6 @@ pub async fn list(conn: &mut Conn<'_>) -> Result<Vec<ReleaseRow>, sqlx::Error> {
     sql!(all, conn, ReleaseRow, TEXT)
 }
 
-/// One release.
-pub async fn find(conn: &mut Conn<'_>, release: &str) -> Result<Option<ReleaseRow>, sqlx::Error> {
-    const TEXT: &str = "SELECT release, sha256, sources, buildings, imported_on, registered_at, registered_by \
-                        FROM reference_releases WHERE release = $1";
-    sql!(optional, conn, ReleaseRow, TEXT, release)
-}
-
 /// What nodes should serve.
 pub async fn served(conn: &mut Conn<'_>) -> Result<Served, sqlx::Error> {
     sql!(one, conn, Served, "SELECT release, previous, activation FROM network WHERE id = 1")

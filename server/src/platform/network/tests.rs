@@ -77,6 +77,17 @@ fn a_line_that_the_release_has_takes_its_fibre_once() {
     assert_eq!(*current.load().lines(&imb), *network.reference.lines(&imb));
 }
 
+#[test]
+fn a_change_of_release_that_comes_late_is_none() {
+    let (first, late) = (reference(), reference());
+    let current = Current::new(Arc::clone(&first), 5);
+    current.activate(Arc::clone(&late), 4);
+    assert!(Arc::ptr_eq(&current.load().reference, &first));
+    current.activate(Arc::clone(&late), 6);
+    assert!(Arc::ptr_eq(&current.load().reference, &late));
+    assert_eq!(current.load().activation, 6);
+}
+
 #[tokio::test]
 async fn what_orders_write_is_read_back() {
     on_each_engine(|db| async move {
