@@ -154,6 +154,7 @@ fn answer(as_json: bool, imported: &Imported, changed: bool, served: bool) -> An
     let release = &imported.manifest.release;
     let what = match imported.change {
         Change::New => "new release",
+        Change::Mended => "the release was damaged: built again",
         Change::SameFiles => "these files gave this release before: nothing to do",
         Change::SameRecords => "other files with the same records: the release stays",
         Change::DryRun => "dry run: no release was kept",

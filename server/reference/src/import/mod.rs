@@ -71,9 +71,11 @@ pub struct Progress<'a> {
 pub enum Change {
     /// There is a new release.
     New,
-    /// There is a release of the same files: nothing was read nor written.
+    /// The release of these files was damaged on disk: it was built again, and replaced.
+    Mended,
+    /// There is a whole release of the same files: they were not read, nothing was written.
     SameFiles,
-    /// Other files gave the records of a release that is there: it stays as it is.
+    /// Other files gave the records of a whole release that is there: it stays as it is.
     SameRecords,
     /// A dry run: there would be a new release.
     DryRun,

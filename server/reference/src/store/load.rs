@@ -5,7 +5,7 @@
 use super::records::Reader;
 use super::{
     BUILDINGS_FILE, COLUMNS_FILE, COMMUNES_FILE, FileEntry, LINES_RECORDS, Manifest, PBOS_FILE,
-    POSTAL_NAMES_FILE, PROBLEMS_FILE, Refused, STREETS_FILE, STRUCTURE_RECORDS, Store, manifest,
+    POSTAL_NAMES_FILE, PROBLEMS_FILE, Refused, STREETS_FILE, STRUCTURE_RECORDS, Store, check,
 };
 use crate::address::{Point, Search};
 use crate::building::{Building, Position};
@@ -112,10 +112,7 @@ impl Files<'_> {
 
 fn load(folder: &Path, manifest: Manifest) -> Result<Reference, String> {
     let files = Files { folder, manifest: &manifest };
-    let summed: Vec<_> = manifest.files.iter().filter(|file| file.name != PROBLEMS_FILE).cloned().collect();
-    if manifest::sum(&summed) != manifest.release.sha256 {
-        return Err(format!("{}: its files do not give its checksum", manifest::FILE));
-    }
+    check::files_of_release(&manifest)?;
     let invalid = |error: crate::document::Invalid| error.to_string();
     let lines: Vec<crate::structure::Line> = files.records(LINES_RECORDS)?;
     let mut by_pto: Vec<u32> = (0..).take(lines.len()).collect();

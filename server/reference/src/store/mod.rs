@@ -3,6 +3,7 @@
 //! `releases/<id>/` holds the releases; a new one is built in `staging/` and renamed when it is whole, so that a kill at
 //! any point leaves no half release. `lock` keeps two writers apart. Does not know which release is in use, nor the clock.
 
+mod check;
 mod compare;
 mod load;
 mod manifest;
@@ -131,7 +132,7 @@ impl Store {
         sync(&self.folder.join("releases"))
     }
 
-    /// Makes a release of files, or finds that there is one of them.
+    /// Makes a release of files, or finds that there is a whole one of them. One that is damaged is built again.
     ///
     /// `progress` is called at least every 10,000 rows.
     ///
@@ -147,7 +148,8 @@ impl Store {
         let mut meter = Meter::new(progress);
         let inputs = sum(files, &mut meter)?;
         let texts = texts(&inputs)?;
-        if let Some(manifest) = self.made_of(&inputs, &texts) {
+        let found = self.made_of(&inputs, &texts);
+        if let Some(manifest) = found.filter(|manifest| self.check(manifest.id()).is_ok()) {
             return Ok(Imported { change: Change::SameFiles, manifest, problems: Vec::new() });
         }
         let (folder, work) = (staging.0.join("release"), staging.0.join("work"));
@@ -157,7 +159,7 @@ impl Store {
         let mut built = build(inputs, &folder, &work, options, &mut meter)?;
         let problems = std::mem::take(&mut built.problems);
         let manifest = complete(&folder, built, texts, options)?;
-        let change = self.publish(&folder, &manifest, options.dry_run)?;
+        let change = self.publish(&folder, &manifest, &staging, options.dry_run)?;
         let manifest = if change == Change::SameRecords { self.manifest(manifest.id())? } else { manifest };
         Ok(Imported { change, manifest, problems })
     }
@@ -178,18 +180,32 @@ impl Store {
         })
     }
 
-    fn publish(&self, folder: &Path, manifest: &Manifest, dry_run: bool) -> Result<Change, ImportError> {
+    /// Puts a release in its place, unless a whole one is there.
+    fn publish(
+        &self,
+        folder: &Path,
+        manifest: &Manifest,
+        staging: &Staging,
+        dry_run: bool,
+    ) -> Result<Change, ImportError> {
         let to = self.release_folder(manifest.id());
-        if to.exists() {
+        let damaged = to.exists();
+        if damaged && self.check(manifest.id()).is_ok() {
             return Ok(Change::SameRecords);
         }
         if dry_run {
             return Ok(Change::DryRun);
         }
         sync(folder)?;
-        std::fs::rename(folder, &to).map_err(|error| ImportError::io(&to, error))?;
+        let renamed =
+            |from: &Path, to: &Path| std::fs::rename(from, to).map_err(|error| ImportError::io(from, error));
+        if damaged {
+            // A kill between the two leaves no release of that name: the same import makes it.
+            renamed(&to, &staging.0.join("damaged"))?;
+        }
+        renamed(folder, &to)?;
         sync(&self.folder.join("releases"))?;
-        Ok(Change::New)
+        Ok(if damaged { Change::Mended } else { Change::New })
     }
 
     /// Keeps others from writing until the lock is dropped, and clears what an import that was killed left.

@@ -2,8 +2,8 @@
 //!
 //! Does not know what the records are, nor whether they are sorted.
 
-use super::FORMAT;
 use super::manifest::FileEntry;
+use super::{FORMAT, check};
 use crate::text::hex;
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
@@ -12,6 +12,8 @@ use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::marker::PhantomData;
 use std::path::Path;
 
+/// How the name of a file of records ends.
+pub(super) const EXTENSION: &str = ".rec";
 const MAGIC: &[u8; 8] = b"ESVCREC\n";
 /// Magic, version and count.
 const HEADER: usize = 20;
@@ -24,6 +26,22 @@ fn header(count: u64) -> [u8; HEADER] {
     header[8..12].copy_from_slice(&FORMAT.to_le_bytes());
     header[12..].copy_from_slice(&count.to_le_bytes());
     header
+}
+
+/// Reads the header and compares it with the manifest entry.
+pub(super) fn header_of(file: &mut impl Read, expected: &FileEntry) -> Result<(), String> {
+    let mut found = [0; HEADER];
+    file.read_exact(&mut found).map_err(|error| format!("has no whole header: {error}"))?;
+    if found[..8] != MAGIC[..] {
+        return Err("is no file of records".to_owned());
+    }
+    if found[8..12] != FORMAT.to_le_bytes() {
+        return Err(format!("is not in format version {FORMAT}"));
+    }
+    if found != header(expected.records) {
+        return Err("has another count of records than the manifest tells".to_owned());
+    }
+    Ok(())
 }
 
 /// Writes a file of records.
@@ -96,27 +114,8 @@ impl<T: DeserializeOwned> Reader<T> {
     /// # Errors
     /// Why it is not that file.
     pub fn open(folder: &Path, expected: &FileEntry) -> Result<Self, String> {
-        let path = folder.join(&expected.name);
-        let file = File::open(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => "the file is missing".to_owned(),
-            _ => format!("cannot be read: {error}"),
-        })?;
-        let bytes = file.metadata().map_err(|error| error.to_string())?.len();
-        if bytes != expected.bytes {
-            return Err(format!("has {bytes} bytes where the manifest tells {}", expected.bytes));
-        }
-        let mut file = BufReader::with_capacity(1 << 18, file);
-        let mut found = [0; HEADER];
-        file.read_exact(&mut found).map_err(|error| format!("has no whole header: {error}"))?;
-        if found[..8] != MAGIC[..] {
-            return Err("is no file of records".to_owned());
-        }
-        if found[8..12] != FORMAT.to_le_bytes() {
-            return Err(format!("is not in format version {FORMAT}"));
-        }
-        if found != header(expected.records) {
-            return Err("has another count of records than the manifest tells".to_owned());
-        }
+        let mut file = check::open(folder, expected)?;
+        header_of(&mut file, expected)?;
         let (expected, left) = (expected.clone(), expected.records);
         let (sum, scratch) = (Sha256::new(), Vec::new());
         Ok(Self { file, sum, expected, left, ended: false, scratch, records: PhantomData })

@@ -269,6 +269,44 @@ fn damaged_releases_are_refused_with_the_reason() {
 }
 
 #[test]
+fn a_damaged_release_is_never_the_same() {
+    let world = World::new();
+    let files = world.network(20, |_| {});
+    let manifest = world.import(&files).unwrap().manifest;
+    let folder = world.release(&manifest);
+    let whole = content(&folder);
+    for path in whole.keys() {
+        let cut = |path: &Path| fs::write(path, &whole[path][..whole[path].len() / 2]).unwrap();
+        let flipped = |path: &Path| {
+            let mut bytes = whole[path].clone();
+            *bytes.last_mut().unwrap() ^= 1;
+            fs::write(path, bytes).unwrap();
+        };
+        let gone = |path: &Path| fs::remove_file(path).unwrap();
+        for damage in [&cut as &dyn Fn(&Path), &flipped, &gone] {
+            // By the files that it was made of, and by the records that others give.
+            for files in [world.network(20, |_| {}), world.network(20, |rows| rows.reverse())] {
+                damage(path);
+                world.store.check(manifest.id()).unwrap_err();
+                let dry = Options { dry_run: true, ..options(1 << 20) };
+                let tried = world.store.import(&files, &dry, &mut |_| {}).unwrap();
+                assert_eq!(tried.change, Change::DryRun, "{}", path.display());
+                let mended = world.import(&files).unwrap();
+                assert_eq!(mended.change, Change::Mended, "{}", path.display());
+                assert_eq!(world.store.check(manifest.id()).unwrap(), mended.manifest);
+                assert_eq!(world.store.load(manifest.id()).unwrap().buildings().len(), 20);
+                assert_eq!(world.releases(), [manifest.id()]);
+                assert!(!world.path("store/staging").exists());
+            }
+        }
+    }
+    let files = world.network(20, |_| {});
+    world.store.remove(manifest.id()).unwrap();
+    world.import(&files).unwrap();
+    assert_eq!(content(&folder), whole);
+}
+
+#[test]
 fn reasons_in_words() {
     let world = World::new();
     let manifest = world.import(&world.network(20, |_| {})).unwrap().manifest;
