@@ -56,6 +56,7 @@ pub async fn launch(config: Config) -> Result<Node, Box<dyn Error>> {
             "no reference release is served yet: import files with eservices-server import --serve".into()
         );
     }
+    let to_serve = served.release.clone();
     let reference = first_release(&releases, served).await?;
     tracing::info!(release = %reference.0.release().name, "reference loaded");
     let (grpc, local) = (config.listen.grpc, config.listen.local);
@@ -64,6 +65,7 @@ pub async fn launch(config: Config) -> Result<Node, Box<dyn Error>> {
     let platform =
         Platform::start(Parts { config, db, reference, releases, clock, ids: Ids::default(), methods })
             .await?;
+    platform.network.should_serve(&to_serve);
     let listener = listen("listen.grpc", grpc).await?;
     let local = listen("listen.local", local).await?;
     let local_address = local.local_addr()?;

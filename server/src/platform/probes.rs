@@ -34,14 +34,23 @@ pub async fn serve(
 
 async fn readyz(State(probes): State<Probes>) -> (StatusCode, String) {
     let faults = faults(&probes.platform).await;
-    if faults.is_empty() {
-        return (StatusCode::OK, "ready\n".to_owned());
+    let (status, mut text) = match faults.is_empty() {
+        true => (StatusCode::OK, String::from("ready\n")),
+        false => (StatusCode::SERVICE_UNAVAILABLE, String::from("not ready\n")),
+    };
+    for line in faults.into_iter().chain(behind(&probes.platform)) {
+        let _ = writeln!(text, "- {line}");
     }
-    let mut text = String::from("not ready\n");
-    for fault in faults {
-        let _ = writeln!(text, "- {fault}");
-    }
-    (StatusCode::SERVICE_UNAVAILABLE, text)
+    (status, text)
+}
+
+/// A node that cannot read the release that it should serve answers from a whole one: that is worth more than no answer, and
+/// where the files are broken for all nodes there would be none. So it is ready, but says so.
+fn behind(platform: &Platform) -> Option<String> {
+    let missed = platform.network.missed()?;
+    let network = platform.network.load();
+    let kept = &network.reference.release().name;
+    Some(format!("serves release {kept}: {missed}, which it should serve, cannot be read here"))
 }
 
 /// Why the server should not get calls now; nothing if it should.

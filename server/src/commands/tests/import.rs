@@ -3,9 +3,14 @@
 use std::sync::Arc;
 
 use eservices_reference::Store;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
-use crate::platform::network::releases::Served;
+use crate::platform::{
+    network::releases::{self, Served},
+    pki::{KeySource, Profile, Validity},
+};
 
 /// The demo's files, as words of a line.
 fn demo() -> String {
@@ -148,4 +153,74 @@ async fn a_node_begins_with_the_release_before_where_the_served_one_is_broken() 
     let before = serve::first_release(&store, served(second, first)).await.unwrap();
     assert_eq!((before.0.release().name.as_str(), before.1), (first, 1));
     assert!(serve::first_release(&store, served(second, "")).await.is_err());
+}
+
+/// The configuration of a node of this desk.
+fn node_of(desk: &Desk) -> Config {
+    let now = Clock::new(Machine::System, false).machine();
+    let root = Authority::new_root("root", now, now + SignedDuration::from_hours(24)).unwrap();
+    let server = Profile::Server { dns: vec!["localhost".into()], ips: Vec::new() };
+    let issued = root.issue(&server, KeySource::Generate, Validity::days(now, 1).unwrap()).unwrap();
+    fs::write(desk.path("root.pem"), root.certificate_pem()).unwrap();
+    fs::write(desk.path("server.pem"), &issued.chain_pem).unwrap();
+    fs::write(desk.path("server.key"), issued.key_pem.unwrap()).unwrap();
+    let set = |key: &str, value: String| format!("{key}={value}");
+    let flags = [
+        set("listen.grpc", "127.0.0.1:0".into()),
+        set("listen.local", "127.0.0.1:0".into()),
+        set("tls.certificate", desk.path("server.pem")),
+        set("tls.key", desk.path("server.key")),
+        set("tls.client_ca", desk.path("root.pem")),
+    ];
+    Config::load(Some(Path::new(&desk.path("eservices.toml"))), &flags).unwrap()
+}
+
+/// What a probe answers.
+async fn probe(node: &serve::Node, path: &str) -> String {
+    let mut stream = tokio::net::TcpStream::connect(node.local).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn a_node_that_serves_another_release_than_it_should_says_so() {
+    // The node's tasks run on this thread: what they count comes here.
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let _counting = metrics::set_default_local_recorder(&recorder);
+    let gauge = |value: u8| {
+        let text = recorder.handle().render();
+        assert!(text.contains(&format!("\neservices_release_behind {value}\n")), "{text}");
+    };
+    let desk = Desk::with_alpha().await;
+    let mut names = Vec::new();
+    for files in [demo(), changed(&desk)] {
+        let imported = desk.json(&format!("import --serve {files}")).await;
+        names.push(imported["release"].as_str().unwrap().to_owned());
+    }
+    let config = node_of(&desk);
+    let broken = desk.path(&format!("reference/releases/{}/buildings.rec", names[1]));
+    let whole = fs::read(&broken).unwrap();
+    fs::write(&broken, &whole[1..]).unwrap();
+
+    let node = serve::launch(config).await.unwrap();
+    let said = probe(&node, "/readyz").await;
+    let expected = format!(
+        "ready\n- serves release {}: {}, which it should serve, cannot be read here\n",
+        names[0], names[1]
+    );
+    assert!(said.starts_with("HTTP/1.1 200 OK") && said.ends_with(&format!("\r\n\r\n{expected}")), "{said}");
+    gauge(1);
+    // Tried again it is still broken; then it is whole.
+    let platform = Arc::clone(&node.server.platform);
+    assert!(!releases::follow(&platform).await.unwrap());
+    assert!(probe(&node, "/readyz").await.ends_with(&expected));
+    gauge(1);
+    fs::write(&broken, &whole).unwrap();
+    assert!(releases::follow(&platform).await.unwrap());
+    assert!(probe(&node, "/readyz").await.ends_with("\r\n\r\nready\n"));
+    gauge(0);
+    node.stop().await;
 }

@@ -11,7 +11,7 @@ mod tests;
 
 use std::{borrow::Cow, sync::Arc};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use eservices_reference::{
     Line, Reference, StructureRow,
     ids::{Imb, Pto},
@@ -62,25 +62,30 @@ impl Network {
 
 /// The current state, replaced as a whole.
 #[derive(Debug)]
-pub struct Current(ArcSwap<Network>);
+pub struct Current {
+    network: ArcSwap<Network>,
+    /// The release that this node should serve and does not.
+    missed: ArcSwapOption<String>,
+}
 
 impl Current {
     /// A release without changes since; `activation` is the change that asked for it.
     #[must_use]
     pub fn new(reference: Arc<Reference>, activation: i64) -> Self {
-        Self(ArcSwap::from_pointee(Network { reference, overlay: Arc::default(), activation }))
+        let network = ArcSwap::from_pointee(Network { reference, overlay: Arc::default(), activation });
+        Self { network, missed: ArcSwapOption::empty() }
     }
 
     /// The state now: take it once a call.
     #[must_use]
     pub fn load(&self) -> Arc<Network> {
-        self.0.load_full()
+        self.network.load_full()
     }
 
     /// Takes over what the database says of the time since the release, unless a later state is known already.
     pub fn follow(&self, overlay: Overlay) {
         let overlay = Arc::new(overlay);
-        self.0.rcu(|known| {
+        self.network.rcu(|known| {
             if overlay.revision() <= known.overlay.revision() {
                 return Arc::clone(known);
             }
@@ -92,12 +97,25 @@ impl Current {
     /// Serves another release from the next call on, unless a later change is known already; `activation` is the change
     /// that asked for it.
     pub fn activate(&self, reference: Arc<Reference>, activation: i64) {
-        self.0.rcu(|known| {
+        self.network.rcu(|known| {
             if activation < known.activation {
                 return Arc::clone(known);
             }
             let (reference, overlay) = (Arc::clone(&reference), Arc::clone(&known.overlay));
             Arc::new(Network { reference, overlay, activation })
         });
+    }
+
+    /// Notes which release this node should serve, for those who watch it; an empty name is none.
+    pub fn should_serve(&self, release: &str) {
+        let missed = !release.is_empty() && self.load().reference.release().name != release;
+        self.missed.store(missed.then(|| Arc::new(release.to_owned())));
+        metrics::gauge!("eservices_release_behind").set(f64::from(u8::from(missed)));
+    }
+
+    /// The release that this node should serve, where it serves another one.
+    #[must_use]
+    pub fn missed(&self) -> Option<Arc<String>> {
+        self.missed.load_full()
     }
 }

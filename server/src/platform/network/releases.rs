@@ -134,6 +134,7 @@ pub async fn bring_in(
 pub async fn follow(platform: &Arc<Platform>) -> Result<bool, sqlx::Error> {
     let served = served(&mut platform.db.read().await?.conn()).await?;
     if served.activation <= platform.network.load().activation || served.release.is_empty() {
+        platform.network.should_serve(&served.release);
         return Ok(true);
     }
     let (store, release) = (Arc::clone(&platform.releases), served.release.clone());
@@ -141,12 +142,14 @@ pub async fn follow(platform: &Arc<Platform>) -> Result<bool, sqlx::Error> {
     let fault = match loaded {
         Ok(Ok(reference)) => {
             platform.network.activate(Arc::new(reference), served.activation);
+            platform.network.should_serve(&served.release);
             tracing::info!(release = %served.release, "reference release taken");
             return Ok(true);
         }
         Ok(Err(refused)) => refused.to_string(),
         Err(panicked) => panicked.to_string(),
     };
+    platform.network.should_serve(&served.release);
     metrics::counter!("eservices_releases_refused_total").increment(1);
     let kept = platform.network.load().reference.release().name.clone();
     tracing::error!(release = %served.release, %kept, %fault, "the release cannot be served; the one before stays");
