@@ -149,3 +149,24 @@ async fn the_day_that_was_announced_is_kept() {
     // At least the two demo cases of rules: orders from 2027-03-01, sharing point in service on 2027-02-15.
     assert!(announced >= 2, "{announced}");
 }
+
+/// Business today is 2026-11-24.
+#[tokio::test]
+async fn a_question_is_for_a_day_of_the_market() {
+    let (_world, client) = world().await;
+    let on = |day: &str| CheckEligibilityRequest {
+        key: Some(Key::Imb("IMB/77058/X/0218".into())),
+        offer_codes: vec!["JUST_FIBRE".into()],
+        as_of_day: day.into(),
+    };
+    for day in ["2000-01-01", "2036-11-24"] {
+        let answer = client.eligibility().check_eligibility(on(day)).await.unwrap().into_inner();
+        assert_eq!(answer.as_of_day, day);
+    }
+    for day in ["1999-12-31", "2036-11-25", "0000-01-01", "9999-12-31"] {
+        let error = refusal(client.eligibility().check_eligibility(on(day)).await);
+        let found: Vec<_> = error.field_violations().into_iter().map(|v| (v.field, v.description)).collect();
+        let expected = ("as_of_day".to_owned(), "expected a day from 2000-01-01 to 2036-11-24".to_owned());
+        assert_eq!(found, [expected], "{day}");
+    }
+}

@@ -122,6 +122,12 @@ impl Catalogue {
     }
 }
 
+/// The most offers of a catalogue, and of one question: a qualification reference names each that was asked about.
+pub const MOST: usize = 50;
+
+/// The longest code, characters.
+pub const LONGEST_CODE: usize = 24;
+
 const FIELDS: &[&str] = &[
     "code",
     "label_fr",
@@ -155,6 +161,9 @@ pub fn parse(file: &str, text: &str) -> Result<Catalogue, Invalid> {
                 doc.refuse(entry, "code", "stands twice in the catalogue");
             }
             codes.push(code.clone());
+            if codes.len() == MOST + 1 {
+                doc.refuse(entry, "code", "is one too many: a catalogue has at most 50 offers");
+            }
         }
         offer(doc, entry, code)
     })?;
@@ -165,11 +174,11 @@ pub fn parse(file: &str, text: &str) -> Result<Catalogue, Invalid> {
 fn code(doc: &mut Document<'_>, entry: &Entry<'_>) -> Option<Box<str>> {
     let text = doc.text(entry, "code");
     let code = doc.need(entry, "code", text)?;
-    if !is_upper_snake(&code) {
+    if !is_upper_snake(&code) || code.len() > LONGEST_CODE {
         doc.refuse(
             entry,
             "code",
-            "expected capitals, digits and single underscores, for instance JUST_FIBRE",
+            "expected capitals, digits and single underscores, at most 24, for instance JUST_FIBRE",
         );
     }
     Some(code)

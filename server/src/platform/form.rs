@@ -1,5 +1,7 @@
 //! Form checks that several slices share: request ids, days. Knows no message.
 
+use std::ops::RangeInclusive;
+
 use jiff::civil::Date;
 
 use super::error::Violations;
@@ -23,4 +25,19 @@ pub fn day(field: &str, text: &str, violations: &mut Violations) -> Option<Date>
         violations.push(field, "expected a day YYYY-MM-DD, for instance 2026-12-04");
     }
     parsed
+}
+
+/// A day of a span; empty text is no day.
+pub fn day_within(
+    field: &str,
+    text: &str,
+    span: RangeInclusive<Date>,
+    violations: &mut Violations,
+) -> Option<Date> {
+    let day = day(field, text, violations)?;
+    if !span.contains(&day) {
+        violations.push(field, format!("expected a day from {} to {}", span.start(), span.end()));
+        return None;
+    }
+    Some(day)
 }

@@ -129,9 +129,25 @@ fn each_defect_has_line_and_field() {
     assert_eq!(
         wrong("JUST_FIBRE", "Just_Fibre"),
         [
-            "3 offer Just_Fibre: code expected capitals, digits and single underscores, for instance JUST_FIBRE"
+            "3 offer Just_Fibre: code expected capitals, digits and single underscores, at most 24, for instance \
+             JUST_FIBRE"
         ]
     );
+}
+
+#[test]
+fn a_catalogue_has_as_many_offers_as_a_reference_can_name() {
+    let code = |length: usize| format!("J{}", "X".repeat(length - 1));
+    let longest = code(offers::LONGEST_CODE);
+    let text = OFFER.replace("JUST_FIBRE", &longest);
+    assert_eq!(&*offers::parse("x", &text).unwrap().all()[0].code, longest);
+    assert_eq!(wrong("JUST_FIBRE", &code(offers::LONGEST_CODE + 1)).len(), 1);
+    let many = |count: usize| -> String {
+        (0..count).map(|n| OFFER.replace("JUST_FIBRE", &format!("OFFER_{n}"))).collect()
+    };
+    assert_eq!(offers::parse("x", &many(offers::MOST)).unwrap().all().len(), offers::MOST);
+    let expected = "code is one too many: a catalogue has at most 50 offers";
+    assert_eq!(problems(&many(offers::MOST + 5)), [format!("703 offer OFFER_50: {expected}")]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use eservices_reference::{
     building::Kind,
     derived::kind,
     ids::{Imb, Pto},
-    offers::Offer,
+    offers::{MOST as MOST_OFFERS, Offer},
 };
 use jiff::{ToSpan as _, civil::Date};
 
@@ -32,6 +32,12 @@ use crate::{
 
 /// The most candidates of one answer.
 const CANDIDATES: usize = 20;
+
+/// The first day that a question may be for: no offer of the market is older.
+const FIRST_DAY: Date = Date::constant(2000, 1, 1);
+
+/// How far ahead of today it may be, years: nothing is announced for later.
+const YEARS_AHEAD: i64 = 10;
 
 /// A question, checked.
 pub struct Question<'a> {
@@ -67,12 +73,12 @@ pub fn question<'a>(
             keys::surroundings("surroundings", asked, &mut violations).map(Key::Around)
         }
     };
-    if request.offer_codes.len() > 50 {
-        violations.push("offer_codes", "expected 50 codes at most");
+    if request.offer_codes.len() > MOST_OFFERS {
+        violations.push("offer_codes", format!("expected {MOST_OFFERS} codes at most"));
     }
     let catalogue = reference.offers();
     let mut offers: Vec<&Offer> = Vec::new();
-    for (n, code) in request.offer_codes.iter().enumerate().take(50) {
+    for (n, code) in request.offer_codes.iter().enumerate().take(MOST_OFFERS) {
         let field = || format!("offer_codes[{n}]");
         match catalogue.get(code) {
             None => violations.push(field(), "expected a code of the catalogue, for instance JUST_FIBRE"),
@@ -85,7 +91,8 @@ pub fn question<'a>(
     if request.offer_codes.is_empty() {
         offers.extend(catalogue.all());
     }
-    let day = form::day("as_of_day", &request.as_of_day, &mut violations).unwrap_or(today);
+    let span = FIRST_DAY..=today.saturating_add(YEARS_AHEAD.years());
+    let day = form::day_within("as_of_day", &request.as_of_day, span, &mut violations).unwrap_or(today);
     let key = violations.finish(key)?;
     Ok(Question { key, offers, day })
 }

@@ -69,6 +69,8 @@ impl Qualification {
 
 #[cfg(test)]
 mod tests {
+    use eservices_reference::offers::{LONGEST_CODE, MOST};
+
     use super::*;
     use crate::platform::config::Tokens;
 
@@ -95,5 +97,22 @@ mod tests {
             assert_eq!(Qualification::read(&keys, &forged), None);
             assert_eq!(Qualification::read(&keys, &reference[1..]), None);
         }
+    }
+
+    /// The longest that the contract lets an answer be given on, in the 2,000 characters that it promises.
+    #[test]
+    fn the_longest_reference_is_taken_back() {
+        let keys = Keys::new(&Tokens { current: "k".repeat(32), previous: String::new() });
+        let code = |n: usize| format!("{n:02}{}", "X".repeat(LONGEST_CODE - 2));
+        let longest = Qualification {
+            network_revision: i64::MAX,
+            offers: (0..MOST).map(code).collect(),
+            as_of: Date::MAX,
+            expires_on: Date::MAX,
+            ..qualification(Some("FI-1A00-0002"))
+        };
+        let reference = longest.sign(&keys);
+        assert!((1_800..=2_000).contains(&reference.len()), "{}", reference.len());
+        assert_eq!(Qualification::read(&keys, &reference), Some(longest));
     }
 }
