@@ -1,13 +1,18 @@
-//! What a well-behaved client never does on a connection: floods of broken frames, and requests that stop coming.
+//! What a well-behaved client never does on a connection: floods of broken frames, requests that stop coming, answers that it
+//! does not take.
 
 use std::{future::poll_fn, task::Poll, time::Duration};
 
 use bytes::Bytes;
-use eservices::eligibility::v1::{CheckEligibilityRequest, check_eligibility_request::Key};
+use eservices::{
+    addresses::v1::ExportStructureRequest,
+    eligibility::v1::{CheckEligibilityRequest, check_eligibility_request::Key},
+};
 use eservices_server::platform::{
     config::{Environment, Quota},
     registry::Holder,
 };
+use prost::Message as _;
 use rustls::version::TLS13;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -25,6 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 const WHO_AM_I: &str = "/eservices.identity.v1.IdentityService/WhoAmI";
 const WATCH: &str = "/grpc.health.v1.Health/Watch";
+const EXPORT: &str = "/eservices.addresses.v1.AddressService/ExportStructure";
 const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 
 /// A frame of HTTP/2, as RFC 9113 §4.1 lays it out.
@@ -209,6 +215,57 @@ async fn a_streamed_request_that_stops_coming_is_given_up_and_frees_its_place() 
     let (head, mut body) = sender.send_request(http_request(WHO_AM_I), false).unwrap();
     body.send_data(framed(b""), true).unwrap();
     assert_eq!(end(head).await.code(), Code::Ok, "the other place is free");
+    let more = poll_fn(|context| Poll::Ready(watch.poll_data(context).is_pending())).await;
+    assert!(more, "the watch goes on");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_taken_frees_its_place_and_one_that_is_silent_goes_on() {
+    let mut plan = Plan::default();
+    plan.config.limits.stalled_answer_seconds = 1;
+    let quota = Quota { calls_per_second: 100_000, burst: 100_000, concurrent_calls: 2 };
+    plan.config.quota.insert("standard".into(), quota);
+    let world = World::from(plan).await;
+    let identity = world.operator(SIRENS[0], ALL).await;
+    let root = world.pki.root.certificate_pem();
+    let tls = dial(world.address, root, Some(&identity), &[&TLS13]).await.unwrap();
+    let (mut sender, connection) = h2::client::handshake(tls).await.unwrap();
+    tokio::spawn(connection);
+    let (head, mut body) = sender.send_request(http_request(WATCH), false).unwrap();
+    body.send_data(framed(b""), true).unwrap();
+    let mut watch = timeout(PATIENCE, head).await.expect("a head in time").unwrap().into_body();
+    assert!(watch.data().await.unwrap().is_ok());
+
+    // An export of two pieces, of which its peer has room for a part of the first.
+    let tls = dial(world.address, root, Some(&identity), &[&TLS13]).await.unwrap();
+    let mut small = h2::client::Builder::new();
+    small.initial_window_size(1_000);
+    let (mut idle, connection) = small.handshake(tls).await.unwrap();
+    let ended = tokio::spawn(connection);
+    let network = world.platform.network.load();
+    let imbs = network.reference.buildings().iter().map(|building| building.imb.to_string()).collect();
+    let (head, mut body) = idle.send_request(http_request(EXPORT), false).unwrap();
+    body.send_data(framed(&ExportStructureRequest { imbs }.encode_to_vec()), true).unwrap();
+    let mut export = timeout(PATIENCE, head).await.expect("a head in time").unwrap().into_body();
+    assert_eq!(export.data().await.unwrap().unwrap().len(), 1_000);
+
+    let mut calls = 0;
+    let free = async {
+        loop {
+            let (head, mut body) = sender.send_request(http_request(WHO_AM_I), false).unwrap();
+            body.send_data(framed(b""), true).unwrap();
+            let status = end(head).await;
+            if status.code() == Code::Ok {
+                return;
+            }
+            let error = eservices_client::Error::from(status);
+            assert_eq!(error.reason_name(), Some("TOO_MANY_CALLS_AT_ONCE"));
+            calls += 1;
+        }
+    };
+    timeout(PATIENCE, free).await.expect("the place is free in time");
+    assert!(calls > 0, "it had a place");
+    drop(timeout(PATIENCE, ended).await.expect("the connection ends in time"));
     let more = poll_fn(|context| Poll::Ready(watch.poll_data(context).is_pending())).await;
     assert!(more, "the watch goes on");
 }

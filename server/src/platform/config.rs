@@ -127,6 +127,9 @@ pub struct Limits {
     /// A streamed request that brings nothing for longer is given up, seconds; where one message is all that it brings, so
     /// long for all of it.
     pub stalled_request_seconds: u32,
+    /// A streamed answer of which the peer takes nothing for longer is given up, seconds; after as long again its connection
+    /// ends. An answer that has nothing to say for now is not meant.
+    pub stalled_answer_seconds: u32,
     /// Connections of one certificate that are ended for abuse (floods of resets, of broken or empty frames) before it is
     /// not served for a while.
     pub abuses_per_certificate: u32,
@@ -163,7 +166,7 @@ pub struct Timings {
     pub sweep_millis: u64,
     /// How often certificate files are looked at, milliseconds.
     pub tls_poll_millis: u64,
-    /// How long calls under way may finish after SIGTERM, seconds.
+    /// How long calls under way may finish after SIGTERM, seconds; what they leave behind in the database gets as long again.
     pub drain_seconds: u64,
     /// How long replies are kept for replay, days.
     pub replay_days: u32,
@@ -255,6 +258,7 @@ impl Default for Config {
                 handshake_timeout_seconds: 5,
                 streams_per_connection: 100,
                 stalled_request_seconds: 30,
+                stalled_answer_seconds: 30,
                 abuses_per_certificate: 3,
                 abusers_per_address: 4,
                 cool_down_seconds: 60,
@@ -306,9 +310,11 @@ impl Config {
         let usable = previous.is_empty() || previous.len() >= 32;
         need(usable, "tokens.previous", "expected nothing, or a secret of 32 characters or more");
         need(self.database.connections > 0, "database.connections", "expected a number above 0");
-        let Limits { abuses_per_certificate, stalled_request_seconds, .. } = self.limits;
+        let Limits { abuses_per_certificate, stalled_request_seconds, stalled_answer_seconds, .. } =
+            self.limits;
         need(abuses_per_certificate > 0, "limits.abuses_per_certificate", "expected a number above 0");
         need(stalled_request_seconds > 0, "limits.stalled_request_seconds", "expected a number above 0");
+        need(stalled_answer_seconds > 0, "limits.stalled_answer_seconds", "expected a number above 0");
         let days = self.certificates.longest_days;
         need((1..=1_096).contains(&days), "certificates.longest_days", "expected 1 to 1096 days");
         faults

@@ -53,6 +53,12 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Of a call that began now.
+    #[must_use]
+    pub fn new(request_id: String) -> Self {
+        Self { request_id, path: "unknown", party_id: String::new(), mutates: false, started: Instant::now() }
+    }
+
     /// The call's id.
     #[must_use]
     pub fn request_id(&self) -> &str {
@@ -91,13 +97,7 @@ impl Pipeline {
         request: Request<hyper::body::Incoming>,
         connection: &Arc<Connection>,
     ) -> Response<Body> {
-        let mut outcome = Outcome {
-            request_id: self.platform.ids.call().to_string(),
-            path: "unknown",
-            party_id: String::new(),
-            mutates: false,
-            started: Instant::now(),
-        };
+        let mut outcome = Outcome::new(self.platform.ids.call().to_string());
         let span = tracing::info_span!("call", request_id = %outcome.request_id);
         async {
             let answered = match self.admit(&request, connection, &mut outcome) {
@@ -218,7 +218,14 @@ impl Pipeline {
                 deadline.map(|d| d.saturating_sub(started.elapsed())),
             )
         });
-        Ok(Response::from_parts(head, Body::new(Guarded::new(body, ends, outcome, permit))))
+        let lasts = ends.is_some();
+        let mut body = Guarded::new(body, ends, outcome, permit);
+        if lasts {
+            let patience = Duration::from_secs(self.platform.config.limits.stalled_answer_seconds.into());
+            let connection = Arc::clone(connection);
+            body = body.watched(patience, move || connection.close_after_answer());
+        }
+        Ok(Response::from_parts(head, Body::new(body)))
     }
 }
 
