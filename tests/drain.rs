@@ -29,7 +29,7 @@ use tonic::{Code, Status, Streaming};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_client::HealthClient};
 
 use crate::harness::{
-    Identity, Pki, SIRENS, World, database, hold_request, issue,
+    Identity, Pki, Plan, SIRENS, World, database, hold_request, issue,
     raw::{Raw, framed, grpc},
     real_now, reason, slot_id,
 };
@@ -284,6 +284,35 @@ async fn a_slow_write_is_waited_for_while_streams_end_at_once() {
     timeout(DRAIN, stop).await.unwrap().unwrap();
     assert!(start.elapsed() < DRAIN, "{:?}", start.elapsed());
     assert_eq!(database::texts(&outside, "SELECT reference FROM appointments").await, [reference]);
+    outside.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_that_never_ends_does_not_keep_the_server() {
+    let mut plan = Plan::default();
+    plan.config.timings.drain_seconds = 1;
+    let mut world = World::from(plan).await;
+    world.capacity(5).await;
+    let identity = world.operator(SIRENS[0], &[RIGHT]).await;
+    let client = world.client(&identity).await;
+    let outside = reopened(&world).await;
+    let row = hold_row(&outside, &identity.party_id).await;
+    let stuck = tokio::spawn(async move {
+        client.appointments().hold_appointment(hold_request(&slot_id(8, "08:00"))).await
+    });
+    timeout(PATIENCE, async {
+        while world.platform.tasks.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("a work is under way");
+    let stop = tokio::spawn(world.server.take().unwrap().stop());
+    let left = timeout(DRAIN, stop).await.expect("the server stops in time").unwrap();
+    assert_eq!(left, 1);
+    assert!(timeout(AT_ONCE, stuck).await.expect("its caller was told").unwrap().is_err());
+    assert!(database::texts(&outside, "SELECT reference FROM appointments").await.is_empty());
+    let_go(row).await;
     outside.close().await;
 }
 

@@ -92,16 +92,33 @@ pub async fn start(
 }
 
 impl Server {
-    /// Takes no new work, finishes what is under way, and closes the database.
-    pub async fn stop(self) {
+    /// Takes no new work, finishes what is under way, and closes the database; answers how many units of work it had to leave.
+    ///
+    /// Calls get `timings.drain_seconds`, what they left behind gets as long again: a database that does not answer must not
+    /// keep the process. What a work did not commit is undone.
+    pub async fn stop(mut self) -> usize {
         self.platform.draining.cancel();
-        for task in self.tasks {
-            if let Err(error) = task.await {
-                tracing::error!(%error, "a task of the server failed");
+        let patience = Duration::from_secs(self.platform.config.timings.drain_seconds) * 2;
+        let platform = Arc::clone(&self.platform);
+        let all = async {
+            for task in &mut self.tasks {
+                if let Err(error) = task.await {
+                    tracing::error!(%error, "a task of the server failed");
+                }
             }
+            platform.tasks.close();
+            platform.tasks.wait().await;
+            platform.db.close().await;
+        };
+        if tokio::time::timeout(patience, all).await.is_ok() {
+            return 0;
         }
-        self.platform.tasks.close();
-        self.platform.tasks.wait().await;
-        self.platform.db.close().await;
+        self.tasks.iter().for_each(JoinHandle::abort);
+        let left = platform.tasks.len();
+        tracing::warn!(
+            left,
+            "stopped without waiting longer: units of work were left, or the database did not close"
+        );
+        left
     }
 }
