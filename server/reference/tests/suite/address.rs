@@ -161,7 +161,7 @@ fn towns() -> Search {
     Search::build(communes.clone(), postal.collect(), streets)
 }
 
-fn ask(search: &Search, text: &str) -> Vec<Candidate> {
+pub(crate) fn ask(search: &Search, text: &str) -> Vec<Candidate> {
     search.find(&Query { text, near: None, insee: None, limit: 5 })
 }
 
@@ -466,8 +466,9 @@ fn floor_and_flat_are_told_apart() {
     assert!(inside_building("12 rue de la Porte Neuve").is_empty());
 }
 
-/// The 633 numbers of a real extract, in the order of the file: street, postcode, number, suffix, place.
-fn nice() -> Option<Vec<Street>> {
+/// The numbers of a real extract as published, in the order of the file. A number may stand several times in its street,
+/// even at several places.
+pub(crate) fn published_in_nice() -> Option<Vec<Street>> {
     let file = "../../../shared/data/addresses/ban_nice_50_streets_633_numbers.ndjson";
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     let Ok(text) = std::fs::read_to_string(&path) else {
@@ -482,20 +483,27 @@ fn nice() -> Option<Vec<Street>> {
         let (head, numbers) = line.split_once("\"housenumbers\":{").unwrap();
         let name = between(head, "\"name\":[\"", "\"").unwrap();
         let postcode = between(head, "\"postcode\":\"", "\"").unwrap();
-        // A label that stands twice in a street counts once, where it stands last, as in any JSON object.
-        let mut list: BTreeMap<(u32, Box<str>), Number> = BTreeMap::new();
-        for one in numbers.split("},") {
-            let Some(label) = between(one, "\"", "\"") else { continue };
+        let list = numbers.split("},").filter_map(|one| {
+            let label = between(one, "\"", "\"")?;
             let degree =
                 |name: &str| between(one, &format!("\"{name}\":"), ",").unwrap().trim().parse().unwrap();
             let place = point(degree("lon"), degree("lat"));
-            let number = number(&label.to_lowercase().replace(' ', ""), Some(place));
-            list.insert((number.number, number.suffix.clone()), number);
-        }
-        let list = list.into_values().collect();
-        street("06088", &name, &postcode, "Nice", list)
+            Some(number(&label.to_lowercase().replace(' ', ""), Some(place)))
+        });
+        street("06088", &name, &postcode, "Nice", list.collect())
     });
     Some(streets.collect())
+}
+
+/// Its 633 numbers: one that stands twice in a street counts once, where it stands last, as in any JSON object.
+fn nice() -> Option<Vec<Street>> {
+    let mut streets = published_in_nice()?;
+    for street in &mut streets {
+        let list = street.numbers.drain(..).map(|n| ((n.number, n.suffix.clone()), n));
+        let list: BTreeMap<_, _> = list.collect();
+        street.numbers = list.into_values().collect();
+    }
+    Some(streets)
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod geo;
 mod hostile;
 mod ids;
 mod ipe;
+mod real;
 mod reference;
 mod releases;
 mod streets;
