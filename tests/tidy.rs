@@ -45,7 +45,9 @@ fn without_tests(text: &str) -> &str {
 #[test]
 fn files_are_short_and_say_what_they_are() {
     let mut faults = Vec::new();
-    for below in ["server/src", "server/reference/src", "client/src", "proto", "benches"] {
+    for below in
+        ["server/src", "server/reference/src", "server/reference/benches", "client/src", "proto", "benches"]
+    {
         for (path, text) in sources(below) {
             let own_tests = path.file_name().is_some_and(|n| n == "tests.rs")
                 || path.components().any(|c| c.as_os_str() == "tests");

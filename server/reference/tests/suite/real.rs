@@ -221,7 +221,7 @@ fn every_number_of_nice_is_found_in_the_release() {
             torn += usize::from(!places.iter().all(is_at));
         }
     }
-    // The file has these at two places, up to 225 m apart. The release keeps the one that stands first in its order.
+    // The extract has these at two places more than a metre apart, up to 225 m: a number keeps one of them.
     assert_eq!((asked, torn), (633, 22));
 }
 
@@ -229,7 +229,7 @@ fn every_number_of_nice_is_found_in_the_release() {
 fn real_data_are_imported_without_a_refusal_or_remark() {
     let folder = tempfile::tempdir().unwrap();
     let Some((imported, reference)) = release(folder.path()) else { return };
-    // 744 rows of Nice are 633 numbers, without a word: the address base has repeated keys, each is right.
+    // The extract names some numbers several times: 744 entries are 633 numbers. That is no remark.
     assert_eq!(imported.problems, []);
     let counts = reference.release().counts;
     assert_eq!((counts.refused, counts.remarks, counts.buildings), (0, 0, BUILDINGS.len()));
