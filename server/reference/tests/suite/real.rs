@@ -9,6 +9,7 @@ use eservices_reference::{Change, Imported, Options, Reference, Store};
 use jiff::civil::date;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 const IPE: &str = "ARCEP_PM_IPE.csv";
 
@@ -65,21 +66,27 @@ fn ipe(arcep: &Path, folder: &Path) -> PathBuf {
     path
 }
 
-/// The release of all of it.
-fn release(folder: &Path) -> Option<(Imported, Reference)> {
+/// The release of all of it, made once a process.
+fn release() -> Option<&'static (Imported, Reference)> {
+    static RELEASE: LazyLock<Option<(Imported, Reference)>> = LazyLock::new(made);
+    RELEASE.as_ref()
+}
+
+fn made() -> Option<(Imported, Reference)> {
     let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
     let arcep = shared.join("arcep/immeubles_ftth_5_real_rows.csv");
     if !arcep.exists() {
         eprintln!("not run: {} is absent", arcep.display());
         return None;
     }
+    let folder = tempfile::tempdir().unwrap();
     let files = [
-        ipe(&arcep, folder),
+        ipe(&arcep, folder.path()),
         shared.join("addresses/ban_nice_50_streets_633_numbers.ndjson"),
         shared.join("communes/communes_2026.csv.gz"),
         shared.join("communes/laposte_codes_postaux_20250619.csv.gz"),
     ];
-    let store = Store::open(folder.join("store")).unwrap();
+    let store = Store::open(folder.path().join("store")).unwrap();
     let options = Options { memory_bytes: 1 << 24, dry_run: false, today: date(2026, 11, 2) };
     let imported = store.import(&files, &options, &mut |_| {}).unwrap();
     let reference = store.load(imported.manifest.id()).unwrap();
@@ -153,8 +160,7 @@ const BUILDINGS: &[Expected] = &[
 
 #[test]
 fn five_real_buildings_are_found_by_identifier_place_and_text() {
-    let folder = tempfile::tempdir().unwrap();
-    let Some((imported, reference)) = release(folder.path()) else { return };
+    let Some((imported, reference)) = release() else { return };
     assert_eq!((imported.change, reference.buildings().len()), (Change::New, BUILDINGS.len()));
     for expected in BUILDINGS {
         let imb = Imb::parse(expected.imb).unwrap();
@@ -171,11 +177,11 @@ fn five_real_buildings_are_found_by_identifier_place_and_text() {
         assert_eq!(around.iter().map(|(_, found)| &found.imb).collect::<Vec<_>>(), [&imb]);
         assert!(around[0].0 < 0.01, "{imb}: {} m away", around[0].0);
         let nearest = reference.addresses().nearest(place, 1.0, 5);
-        assert_eq!(nearest.iter().map(|n| at(&reference, n.found)).collect::<Vec<_>>(), [[imb.clone()]]);
+        assert_eq!(nearest.iter().map(|n| at(reference, n.found)).collect::<Vec<_>>(), [[imb.clone()]]);
 
         let found = &ask(reference.addresses(), expected.text)[0];
         let found = Found { street: found.street.unwrap(), number: found.number };
-        assert_eq!(at(&reference, found), [imb], "{}", expected.text);
+        assert_eq!(at(reference, found), [imb], "{}", expected.text);
     }
 }
 
@@ -187,8 +193,7 @@ fn at(reference: &Reference, found: Found) -> Vec<Imb> {
 
 #[test]
 fn every_number_of_nice_is_found_in_the_release() {
-    let folder = tempfile::tempdir().unwrap();
-    let Some((_, reference)) = release(folder.path()) else { return };
+    let Some((_, reference)) = release() else { return };
     let addresses = reference.addresses();
     let insee = Insee::parse("06088").unwrap();
     let (mut asked, mut torn) = (0, 0);
@@ -227,8 +232,7 @@ fn every_number_of_nice_is_found_in_the_release() {
 
 #[test]
 fn real_data_are_imported_without_a_refusal_or_remark() {
-    let folder = tempfile::tempdir().unwrap();
-    let Some((imported, reference)) = release(folder.path()) else { return };
+    let Some((imported, reference)) = release() else { return };
     // The extract names some numbers several times: 744 entries are 633 numbers. That is no remark.
     assert_eq!(imported.problems, []);
     let counts = reference.release().counts;

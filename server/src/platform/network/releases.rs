@@ -133,25 +133,27 @@ pub async fn bring_in(
 /// should now.
 pub async fn follow(platform: &Arc<Platform>) -> Result<bool, sqlx::Error> {
     let served = served(&mut platform.db.read().await?.conn()).await?;
-    if served.activation <= platform.network.load().activation || served.release.is_empty() {
-        platform.network.should_serve(&served.release);
-        return Ok(true);
-    }
+    let known = served.activation <= platform.network.load().activation || served.release.is_empty();
+    let follows = known || take(platform, &served).await;
+    platform.network.should_serve(&served.release);
+    Ok(follows)
+}
+
+/// Reads a release and serves it; one that cannot be read leaves the one before.
+async fn take(platform: &Arc<Platform>, served: &Served) -> bool {
     let (store, release) = (Arc::clone(&platform.releases), served.release.clone());
     let loaded = tokio::task::spawn_blocking(move || store.load(&release)).await;
     let fault = match loaded {
         Ok(Ok(reference)) => {
             platform.network.activate(Arc::new(reference), served.activation);
-            platform.network.should_serve(&served.release);
             tracing::info!(release = %served.release, "reference release taken");
-            return Ok(true);
+            return true;
         }
         Ok(Err(refused)) => refused.to_string(),
         Err(panicked) => panicked.to_string(),
     };
-    platform.network.should_serve(&served.release);
     metrics::counter!("eservices_releases_refused_total").increment(1);
     let kept = platform.network.load().reference.release().name.clone();
     tracing::error!(release = %served.release, %kept, %fault, "the release cannot be served; the one before stays");
-    Ok(false)
+    false
 }
