@@ -65,7 +65,8 @@ fn two_releases(world: &World) -> BTreeMap<u32, String> {
     let options = Options { memory_bytes: 16 << 20, dry_run: false, today: "2026-11-24".parse().unwrap() };
     let import = |version| {
         let files = files(world.dir.path(), version);
-        let imported = world.platform.releases.import(&files, &options, &mut |_| {}).unwrap();
+        let imported =
+            world.platform.releases.import(&files, &options, &mut |_| eservices_reference::GO_ON).unwrap();
         assert_eq!(imported.problems, []);
         (version, imported.manifest.id().to_owned())
     };
@@ -209,7 +210,9 @@ async fn a_release_of_the_store_says_what_its_files_say() {
     let options = Options { memory_bytes: 16 << 20, dry_run: false, today: "2026-11-24".parse().unwrap() };
     let demo = repo().join("server/demo-data");
     let names = ["DEMO_77_ESVC_PM_IPEZMD_V30_20261101.csv", "structure.csv", "lignes.csv"];
-    let imported = store.import(&names.map(|name| demo.join(name)), &options, &mut |_| {}).unwrap();
+    let imported = store
+        .import(&names.map(|name| demo.join(name)), &options, &mut |_| eservices_reference::GO_ON)
+        .unwrap();
     let stored = store.load(imported.manifest.id()).unwrap();
     let read = Reference::from_files(&demo).unwrap();
     assert_eq!(stored.release().sha256, read.release().sha256);

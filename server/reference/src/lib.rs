@@ -27,8 +27,10 @@ mod table;
 pub mod text;
 
 pub use building::Building;
-pub use import::{Change, ImportError, Imported, Options, Phase, Progress, SourceKind};
+pub use import::{Change, GO_ON, Heed, ImportError, Imported, Options, Phase, Progress, SourceKind};
 pub use problem::{Outcome, Problem, report};
 pub use reference::{Counts, Pbo, Reference, Release, Report, Source};
-pub use store::{Comparison, LINES_FILE, LoadError, Manifest, Refused, STRUCTURE_FILE, Store};
+pub use store::{
+    Comparison, LINES_FILE, LoadError, Manifest, Refused, Removal, STRUCTURE_FILE, Store, Unread,
+};
 pub use structure::{Line, Row as StructureRow};

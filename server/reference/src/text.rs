@@ -3,19 +3,28 @@
 //!
 //! Does not know what the lines say.
 
+mod file;
+
 use sha2::{Digest as _, Sha256};
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::SystemTime;
+
+pub use file::{Digest, digest};
+
+pub(crate) use file::{Stamp, stamp};
 
 /// The most that one file may unpack to: 64 GiB, against zip bombs.
 pub const MAX_BYTES: u64 = 64 << 30;
 
 /// The longest line that is read, in bytes: 1 MiB.
 pub const MAX_LINE: usize = 1 << 20;
+
+/// The longest text that is held as a whole, in bytes: 64 MiB.
+pub const MAX_WHOLE: usize = 64 << 20;
 
 /// How the bytes were read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,50 +89,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-}
-
-/// What a file is as it lies on disk.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Digest {
-    /// Hex SHA-256.
-    pub sha256: String,
-    /// Size.
-    pub bytes: u64,
-}
-
-/// What tells whether a file was written to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stamp {
-    pub bytes: u64,
-    modified: Option<SystemTime>,
-}
-
-/// The stamp of a file as it is now.
-pub(crate) fn stamp(path: &Path) -> Result<Stamp, Error> {
-    let metadata = path.metadata().map_err(|source| Error::Read { path: path.into(), source })?;
-    Ok(Stamp { bytes: metadata.len(), modified: metadata.modified().ok() })
-}
-
-/// Sums a file; `progress` hears how many bytes are read.
-///
-/// # Errors
-/// The file cannot be read.
-pub fn digest(path: &Path, progress: &mut dyn FnMut(u64)) -> Result<Digest, Error> {
-    let failed = |source| Error::Read { path: path.into(), source };
-    let mut file = File::open(path).map_err(failed)?;
-    let (mut sum, mut bytes, mut buffer) = (Sha256::new(), 0, vec![0; 1 << 18]);
-    loop {
-        let read = match file.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(failed(error)),
-        };
-        sum.update(&buffer[..read]);
-        bytes += read as u64;
-        progress(bytes);
-    }
-    Ok(Digest { sha256: hex(&sum.finalize()), bytes })
+    /// Who asked for it does not want it any more.
+    #[error("stopped")]
+    Stopped,
 }
 
 /// Opens a file, unpacks it by its first bytes and hands the content to `read`, with a counter of the bytes read from
@@ -136,7 +104,7 @@ pub fn open<T, E: From<Error>>(
     read: impl FnOnce(&mut dyn BufRead, &Cell<u64>) -> Result<T, E>,
 ) -> Result<T, E> {
     let failed = |source| Error::Read { path: path.into(), source };
-    let mut file = File::open(path).map_err(failed)?;
+    let mut file = file::open(path).map_err(failed)?;
     let mut start = Vec::new();
     file.by_ref().take(4).read_to_end(&mut start).map_err(failed)?;
     file.rewind().map_err(failed)?;
@@ -335,15 +303,16 @@ pub fn detect(input: &mut dyn BufRead) -> io::Result<Encoding> {
     })
 }
 
-/// The encoding of a file; `progress` hears how many bytes are read.
+/// The encoding of a file; `progress` hears how many bytes are read, and may say that it is enough.
 ///
 /// # Errors
-/// As [`open`].
-pub fn encoding(path: &Path, progress: &mut dyn FnMut(u64)) -> Result<Encoding, Error> {
+/// As [`open`]; [`Error::Stopped`].
+pub fn encoding(path: &Path, progress: &mut dyn FnMut(u64) -> ControlFlow<()>) -> Result<Encoding, Error> {
     open(path, |input, at| {
-        let input = Told { input, at, progress };
+        let mut told = Told { input, at, progress, stopped: false };
         // The buffer makes the calls few.
-        detect(&mut BufReader::with_capacity(1 << 20, input)).map_err(|error| unreadable(path, &error))
+        let found = detect(&mut BufReader::with_capacity(1 << 20, &mut told));
+        if told.stopped { Err(Error::Stopped) } else { found.map_err(|error| unreadable(path, &error)) }
     })
 }
 
@@ -351,12 +320,16 @@ pub fn encoding(path: &Path, progress: &mut dyn FnMut(u64)) -> Result<Encoding, 
 struct Told<'a> {
     input: &'a mut dyn BufRead,
     at: &'a Cell<u64>,
-    progress: &'a mut dyn FnMut(u64),
+    progress: &'a mut dyn FnMut(u64) -> ControlFlow<()>,
+    stopped: bool,
 }
 
 impl Read for Told<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        (self.progress)(self.at.get());
+        if (self.progress)(self.at.get()).is_break() {
+            self.stopped = true;
+            return Err(io::Error::other("stopped"));
+        }
         self.input.read(buffer)
     }
 }
@@ -364,15 +337,19 @@ impl Read for Told<'_> {
 /// A small file as one text.
 ///
 /// # Errors
-/// As [`open`], and a line that is not in the file's encoding, too long, or holds NUL.
+/// As [`open`], a file of more than 64 MiB, and a line that is not in the file's encoding, too long, or holds NUL.
 pub fn whole(path: &Path) -> Result<String, Error> {
-    let encoding = encoding(path, &mut |_| {})?;
+    let encoding = encoding(path, &mut |_| ControlFlow::Continue(()))?;
     open(path, |input, _| {
         let mut lines = Lines::new(input, encoding);
         let mut text = String::new();
         while let Some(line) = lines.next_line().map_err(|error| unreadable(path, &error))? {
             let number = line.number;
             let line = line.text.map_err(|reason| Error::Line { path: path.into(), line: number, reason })?;
+            if text.len() + line.len() > MAX_WHOLE {
+                let reason = format!("content is larger than {MAX_WHOLE} bytes");
+                return Err(Error::Unpack { path: path.into(), reason });
+            }
             text.push_str(line);
             text.push('\n');
         }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::Args;
-use eservices_reference::{Change, Imported, Options, Phase, Progress, Store, report};
+use eservices_reference::{Change, GO_ON, Imported, Options, Phase, Progress, Store, report};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::json;
@@ -103,7 +103,10 @@ pub async fn and_serve(store: &Path, files: Vec<PathBuf>, db: &Db, now: Timestam
 async fn imported(store: Arc<Store>, files: Vec<PathBuf>, options: Options) -> Result<Imported, Failure> {
     let work = move || {
         let mut shown = Shown::default();
-        let imported = store.import(&files, &options, &mut |progress| shown.show(&progress));
+        let imported = store.import(&files, &options, &mut |progress| {
+            shown.show(&progress);
+            GO_ON
+        });
         shown.bar.finish_and_clear();
         imported
     };
@@ -140,6 +143,8 @@ impl Shown {
                 Phase::Read => "reading",
                 Phase::Join => "joining",
                 Phase::Streets => "streets",
+                Phase::Problems => "problems",
+                Phase::Prove => "proving",
             });
             self.at = Some(at);
         }
@@ -160,7 +165,7 @@ fn answer(as_json: bool, imported: &Imported, changed: bool, served: bool) -> An
         Change::DryRun => "dry run: no release was kept",
     };
     let counts = release.counts;
-    let (refused, remarks) = (counts.refused, counts.remarks);
+    let (refused, remarks) = (imported.refused, imported.remarks);
     let mut answer = Answer::of(
         as_json,
         || {

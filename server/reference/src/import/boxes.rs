@@ -5,7 +5,7 @@
 use super::join::{Fed, place_key};
 use super::problems::Problems;
 use super::sorter::{Room, Sorter};
-use super::{ImportError, Read};
+use super::{ImportError, Meter, Read};
 use crate::ids::Pm;
 use crate::reference::Pbo;
 use crate::store::{FileEntry, PBOS_FILE, Writer};
@@ -61,12 +61,18 @@ impl Boxes {
     }
 
     /// Writes the boxes that the structure names, by PM and reference.
-    pub fn write(self, folder: &Path, problems: &mut Problems) -> Result<FileEntry, ImportError> {
+    pub fn write(
+        self,
+        folder: &Path,
+        problems: &mut Problems,
+        meter: &mut Meter<'_>,
+    ) -> Result<FileEntry, ImportError> {
         let failed = |error| ImportError::io(folder, error);
         let mut out = Writer::create(folder, PBOS_FILE).map_err(failed)?;
         let mut sorted = self.0.finish()?;
         let mut current: Option<Pbo> = None;
         while let Some(row) = sorted.next()? {
+            meter.row(0)?;
             let Use { pm, pbo, row: told } = &row.record;
             if current.as_ref().is_none_or(|last| last.pm != *pm || last.pbo != *pbo) {
                 let fibres = told.flatten();

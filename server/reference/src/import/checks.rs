@@ -4,7 +4,7 @@
 
 use super::problems::Problems;
 use super::sorter::{Room, Sorter};
-use super::{ImportError, Read};
+use super::{ImportError, Meter, Read};
 use crate::address::{Commune, PostalName};
 use crate::building::Building;
 use crate::communes::{has_postcode, outside};
@@ -52,20 +52,26 @@ impl Checks {
         Ok(())
     }
 
-    pub fn finish(self, problems: &mut Problems) -> Result<(), ImportError> {
-        shares(self.shares, problems)?;
-        hexacles(self.hexacles, problems)
+    pub fn finish(self, problems: &mut Problems, meter: &mut Meter<'_>) -> Result<(), ImportError> {
+        shares(self.shares, problems, meter)?;
+        hexacles(self.hexacles, problems, meter)
     }
 }
 
 /// The file says how many housings a PM serves; its rows must add up to that. Told once per PM, on its first row.
-fn shares(shares: Sorter<Read<Share>>, problems: &mut Problems) -> Result<(), ImportError> {
+fn shares(
+    shares: Sorter<Read<Share>>,
+    problems: &mut Problems,
+    meter: &mut Meter<'_>,
+) -> Result<(), ImportError> {
     let mut sorted = shares.finish()?;
     let mut next = sorted.next()?;
     while let Some(first) = next {
         let mut sum = u64::from(first.record.housings);
         next = sorted.next()?;
+        meter.row(0)?;
         while let Some(row) = next.take_if(|row| row.record.pm == first.record.pm) {
+            meter.row(0)?;
             sum += u64::from(row.record.housings);
             next = sorted.next()?;
         }
@@ -78,10 +84,15 @@ fn shares(shares: Sorter<Read<Share>>, problems: &mut Problems) -> Result<(), Im
 }
 
 /// Rows that share a hexaclé are bâtiments of one number: two buildings with the same bâtiment there contradict.
-fn hexacles(hexacles: Sorter<Read<Imb>>, problems: &mut Problems) -> Result<(), ImportError> {
+fn hexacles(
+    hexacles: Sorter<Read<Imb>>,
+    problems: &mut Problems,
+    meter: &mut Meter<'_>,
+) -> Result<(), ImportError> {
     let mut sorted = hexacles.finish()?;
     let mut first: Option<(Vec<u8>, Imb)> = None;
     while let Some(row) = sorted.next()? {
+        meter.row(0)?;
         match &first {
             Some((key, imb)) if key == sorted.key() => {
                 if *imb != row.record {
@@ -95,6 +106,9 @@ fn hexacles(hexacles: Sorter<Read<Imb>>, problems: &mut Problems) -> Result<(), 
     Ok(())
 }
 
+/// How many rows a list may have: France has 35 thousand communes, and 39 thousand postal names.
+const MOST_LISTED: usize = 500_000;
+
 /// The communes and the names under which mail reaches them: few enough to be held.
 #[derive(Default)]
 pub(super) struct Lists {
@@ -105,6 +119,13 @@ pub(super) struct Lists {
 }
 
 impl Lists {
+    /// Refuses a row of a list that is too long to be held.
+    pub fn room(&self, row: &Row<'_>) -> Result<(), Problem> {
+        let full = self.communes.len().max(self.postal_names.len()) >= MOST_LISTED;
+        let reason = || format!("the list has more than {MOST_LISTED} rows");
+        if full { Err(Problem::refused(row.file, row.line, "", "", reason())) } else { Ok(()) }
+    }
+
     /// To be called when both lists are read.
     pub fn sort(&mut self) {
         let bytes = |row: &Read<Commune>| postcard::to_stdvec(row).unwrap_or_default();

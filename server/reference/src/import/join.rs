@@ -52,31 +52,33 @@ pub(super) fn join(
     };
     let mut current: Option<Merge> = None;
     while let Some(row) = buildings.next()? {
-        meter.row(0);
+        meter.row(0)?;
         if let Some(merge) = current.as_mut().filter(|merge| merge.building.imb == row.record.imb) {
             merge.add(row, problems)?;
         } else if let Some(done) = current.replace(Merge::new(row)) {
             out.push(&done.building).map_err(failed)?;
-            places.of(&done.building.imb, problems)?;
+            places.of(&done.building.imb, problems, meter)?;
             spots.add_building(done.building)?;
         }
     }
     if let Some(done) = current {
         out.push(&done.building).map_err(failed)?;
-        places.of(&done.building.imb, problems)?;
+        places.of(&done.building.imb, problems, meter)?;
         spots.add_building(done.building)?;
     }
     let buildings = out.finish().map_err(failed)?;
     let Places { mut structure, mut lines, out, by_pto, mut boxes, folder: _ } = places;
     while let Some(row) = structure.take(|_| true)? {
+        meter.row(0)?;
         unknown(&row, &row.record.imb, problems)?;
     }
     while let Some(row) = lines.take(|_| true)? {
+        meter.row(0)?;
         unknown(&row, &row.record.imb, problems)?;
     }
     let structure = out.finish().map_err(failed)?;
-    let lines = once_each(by_pto, folder, room, &mut boxes, problems)?;
-    let pbos = boxes.write(folder, problems)?;
+    let lines = once_each(by_pto, folder, room, &mut boxes, problems, meter)?;
+    let pbos = boxes.write(folder, problems, meter)?;
     let counts = Counts {
         buildings: buildings.records as usize,
         structure: structure.records as usize,
@@ -162,8 +164,9 @@ struct Places<'a> {
 
 impl Places<'_> {
     /// Takes those of a building, which comes after the ones before.
-    fn of(&mut self, imb: &Imb, problems: &mut Problems) -> Result<(), ImportError> {
+    fn of(&mut self, imb: &Imb, problems: &mut Problems, meter: &mut Meter<'_>) -> Result<(), ImportError> {
         while let Some(row) = self.structure.take(|row| row.record.imb < *imb)? {
+            meter.row(0)?;
             unknown(&row, &row.record.imb, problems)?;
         }
         let mut rows: Vec<Read<Row>> = Vec::new();
@@ -182,6 +185,7 @@ impl Places<'_> {
             kept.push(row);
         }
         while let Some(row) = self.lines.take(|row| row.record.imb < *imb)? {
+            meter.row(0)?;
             unknown(&row, &row.record.imb, problems)?;
         }
         while let Some(Read { record: line, file, line: number }) =
@@ -203,11 +207,13 @@ fn once_each(
     room: &Room<'_>,
     boxes: &mut Boxes,
     problems: &mut Problems,
+    meter: &mut Meter<'_>,
 ) -> Result<FileEntry, ImportError> {
     let mut sorted = by_pto.finish()?;
     let mut in_order: Sorter<Read<Fed>> = room.sorter("fed");
     let mut last = None;
     while let Some(row) = sorted.next()? {
+        meter.row(0)?;
         let line = &row.record.line;
         if last.as_ref() == Some(&line.pto) {
             problems.refuse(&row, "PTO", line.pto.as_str(), "stands twice")?;
@@ -220,6 +226,7 @@ fn once_each(
     let mut out = Writer::create(folder, LINES_RECORDS).map_err(failed)?;
     let mut sorted = in_order.finish()?;
     while let Some(row) = sorted.next()? {
+        meter.row(0)?;
         out.push(&row.record.line).map_err(failed)?;
         boxes.add_line(&row, problems)?;
     }

@@ -17,6 +17,7 @@ use crate::store::{Manifest, Refused};
 use crate::{document, table, text};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 pub use sources::SourceKind;
@@ -49,6 +50,10 @@ pub enum Phase {
     Join,
     /// Grouping addresses into streets.
     Streets,
+    /// Writing refused rows and remarks.
+    Problems,
+    /// Reading a release back: it is compared with its checksums.
+    Prove,
 }
 
 /// How far an import is.
@@ -88,6 +93,12 @@ pub struct Imported {
     pub change: Change,
     /// The release that it made or found.
     pub manifest: Manifest,
+    /// Rows of the files; of files that were not read those that they had when they were.
+    pub rows: u64,
+    /// Refused rows of these files, not of other files that gave the release before.
+    pub refused: u64,
+    /// Remarks on rows of these files.
+    pub remarks: u64,
     /// The first 10,000 problems of the files; empty where they were not read.
     pub problems: Vec<Problem>,
 }
@@ -140,9 +151,12 @@ pub enum ImportError {
     /// There is no IPE file.
     #[error("no IPE file among the files")]
     NoIpe,
+    /// Who asked for it does not want it any more.
+    #[error("stopped")]
+    Stopped,
     /// A file cannot be read, unpacked or decoded.
     #[error(transparent)]
-    Text(#[from] text::Error),
+    Text(text::Error),
     /// A CSV file lacks its header or a column.
     #[error(transparent)]
     Table(#[from] table::Error),
@@ -152,6 +166,15 @@ pub enum ImportError {
     /// A release that is there cannot be used.
     #[error(transparent)]
     Refused(#[from] Refused),
+}
+
+impl From<text::Error> for ImportError {
+    fn from(error: text::Error) -> Self {
+        match error {
+            text::Error::Stopped => Self::Stopped,
+            other => Self::Text(other),
+        }
+    }
 }
 
 impl ImportError {
@@ -167,9 +190,15 @@ impl ImportError {
 /// Rows between two calls.
 const STEP: u64 = 10_000;
 
+/// Hears how far an import is, and may say that it is to end.
+pub type Heed<'a> = &'a mut dyn FnMut(Progress<'_>) -> ControlFlow<()>;
+
+/// What one says who lets an import go on.
+pub const GO_ON: ControlFlow<()> = ControlFlow::Continue(());
+
 /// Tells the caller how far the import is.
 pub(crate) struct Meter<'a> {
-    tell: &'a mut dyn FnMut(Progress<'_>),
+    tell: Heed<'a>,
     phase: Phase,
     file: String,
     read: u64,
@@ -178,32 +207,35 @@ pub(crate) struct Meter<'a> {
 }
 
 impl<'a> Meter<'a> {
-    pub fn new(tell: &'a mut dyn FnMut(Progress<'_>)) -> Self {
+    pub fn new(tell: Heed<'a>) -> Self {
         Self { tell, phase: Phase::Sum, file: String::new(), read: 0, total: 0, rows: 0 }
     }
 
-    fn start(&mut self, phase: Phase, file: &str, total: u64) {
+    pub fn start(&mut self, phase: Phase, file: &str, total: u64) -> Result<(), ImportError> {
         file.clone_into(&mut self.file);
         (self.phase, self.total, self.read, self.rows) = (phase, total, 0, 0);
-        self.tell();
+        self.tell()
     }
 
-    fn read(&mut self, bytes: u64) {
+    /// So many bytes are read; as the caller's say.
+    pub fn read(&mut self, bytes: u64) -> ControlFlow<()> {
         self.read = bytes;
-        self.tell();
-    }
-
-    fn row(&mut self, bytes: u64) {
-        self.rows += 1;
-        self.read = bytes;
-        if self.rows.is_multiple_of(STEP) {
-            self.tell();
+        match self.tell() {
+            Ok(()) => GO_ON,
+            Err(_) => ControlFlow::Break(()),
         }
     }
 
-    fn tell(&mut self) {
+    fn row(&mut self, bytes: u64) -> Result<(), ImportError> {
+        self.rows += 1;
+        self.read = bytes;
+        if self.rows.is_multiple_of(STEP) { self.tell() } else { Ok(()) }
+    }
+
+    fn tell(&mut self) -> Result<(), ImportError> {
         let Self { tell, phase, file, read, total, rows } = self;
-        tell(Progress { phase: *phase, file, read: *read, total: *total, rows: *rows });
+        let said = tell(Progress { phase: *phase, file, read: *read, total: *total, rows: *rows });
+        if said.is_break() { Err(ImportError::Stopped) } else { Ok(()) }
     }
 }
 

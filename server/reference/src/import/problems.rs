@@ -3,7 +3,7 @@
 //! Does not decide what is one.
 
 use super::sorter::{Room, Sorter};
-use super::{ImportError, Read};
+use super::{ImportError, Meter, Read};
 use crate::problem::{COLUMNS, Outcome, Problem};
 use crate::store::{FileEntry, PROBLEMS_FILE};
 use crate::text;
@@ -67,7 +67,11 @@ impl Problems {
     }
 
     /// Writes them all; the first ones are handed back.
-    pub fn write(self, folder: &Path) -> Result<(FileEntry, Vec<Problem>), ImportError> {
+    pub fn write(
+        self,
+        folder: &Path,
+        meter: &mut Meter<'_>,
+    ) -> Result<(FileEntry, Vec<Problem>), ImportError> {
         let path = folder.join(PROBLEMS_FILE);
         let failed = |error| ImportError::io(&path, error);
         let mut out = csv::WriterBuilder::new()
@@ -78,6 +82,7 @@ impl Problems {
         let (mut first, mut count) = (Vec::new(), 0);
         let mut sorted = self.sorter.finish()?;
         while let Some(problem) = sorted.next()? {
+            meter.row(0)?;
             problem.write(&mut out).map_err(|error| ImportError::record(&path, error))?;
             count += 1;
             if first.len() < MOST {
@@ -86,7 +91,7 @@ impl Problems {
         }
         let file = out.into_inner().map_err(|error| failed(error.into_error()))?;
         File::sync_all(&file).map_err(failed)?;
-        let digest = text::digest(&path, &mut |_| {})?;
+        let digest = text::digest(&path, &mut |_| meter.read(0))?;
         let name = PROBLEMS_FILE.to_owned();
         Ok((FileEntry { name, sha256: digest.sha256, bytes: digest.bytes, records: count }, first))
     }

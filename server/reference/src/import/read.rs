@@ -111,7 +111,7 @@ struct Reading {
 
 impl Reading {
     fn read(&mut self, input: &Recognised, place: u16, meter: &mut Meter<'_>) -> Result<Source, ImportError> {
-        meter.start(Phase::Read, &input.name, input.digest.bytes);
+        meter.start(Phase::Read, &input.name, input.digest.bytes)?;
         let (rows, unknown_columns) = match (input.kind, input.kind.layout()) {
             (SourceKind::BanStreets, _) => (self.streets(input, meter)?, Vec::new()),
             (_, Some(layout)) => self.table(input, place, layout, meter)?,
@@ -147,7 +147,7 @@ impl Reading {
                 .filter_map(|other| self.columns.binary_search(&other.name).ok()?.try_into().ok())
                 .collect();
             let rows = table.rows(|row| {
-                meter.row(at.get());
+                meter.row(at.get())?;
                 match row.and_then(|row| self.row(input.kind, row, place, &places)) {
                     Ok(result) => result,
                     Err(problem) => self.problems.push(&problem),
@@ -186,10 +186,12 @@ impl Reading {
             SourceKind::BanNumbers => self.entry(ban::number(row)?),
             SourceKind::BanLocalities => self.entry(ban::locality(row)?),
             SourceKind::Communes => {
+                self.lists.room(row)?;
                 self.lists.communes.push(Read { record: communes::commune(row)?, file, line });
                 Ok(())
             }
             SourceKind::PostalNames => {
+                self.lists.room(row)?;
                 self.lists.postal_names.push(communes::postal_name(row)?);
                 Ok(())
             }
@@ -227,7 +229,7 @@ impl Reading {
             let mut rows = 0;
             while let Some(line) = lines.next_line().map_err(|error| ImportError::io(&input.path, error))? {
                 rows += 1;
-                meter.row(at.get());
+                meter.row(at.get())?;
                 match line.text {
                     Err(reason) => {
                         self.problems.push(&Problem::refused(&input.name, line.number, "", "", reason))?;
@@ -257,16 +259,16 @@ impl Reading {
     ) -> Result<Built, ImportError> {
         let Self { mut problems, checks, lists, mut spots, buildings, structure, lines, columns } = self;
         sources.sort();
-        meter.start(Phase::Join, "", sources.iter().map(|source| source.rows).sum());
+        meter.start(Phase::Join, "", sources.iter().map(|source| source.rows).sum())?;
         let (communes, postal_names) = lists.finish(&mut problems)?;
-        checks.finish(&mut problems)?;
+        checks.finish(&mut problems, meter)?;
         let failed = |error| ImportError::io(folder, error);
         let mut files = vec![write_all(folder, COLUMNS_FILE, &columns).map_err(failed)?];
         let (buildings, structure, lines) = (buildings.finish()?, structure.finish()?, lines.finish()?);
         let Joined { files: joined, counts } =
             join(buildings, structure, lines, folder, room, &mut spots, &mut problems, meter)?;
         files.extend(joined);
-        meter.start(Phase::Streets, "", 0);
+        meter.start(Phase::Streets, "", 0)?;
         let (streets, numbers) = spots.write(folder, meter)?;
         let counts = Counts {
             streets: streets.records as usize,
@@ -280,7 +282,8 @@ impl Reading {
         files.push(streets);
         files.push(write_all(folder, COMMUNES_FILE, &communes).map_err(failed)?);
         files.push(write_all(folder, POSTAL_NAMES_FILE, &postal_names).map_err(failed)?);
-        let (report, problems) = problems.write(folder)?;
+        meter.start(Phase::Problems, "", (problems.refused + problems.remarks) as u64)?;
+        let (report, problems) = problems.write(folder, meter)?;
         Ok(Built { files, report, sources, counts, day, problems })
     }
 }

@@ -114,7 +114,7 @@ pub(crate) fn sum(paths: &[PathBuf], meter: &mut Meter<'_>) -> Result<Vec<Input>
     for path in paths {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let stamp = text::stamp(path)?;
-        meter.start(Phase::Sum, &name, stamp.bytes);
+        meter.start(Phase::Sum, &name, stamp.bytes)?;
         let digest = text::digest(path, &mut |read| meter.read(read))?;
         inputs.push(Input { path: path.clone(), name, digest, stamp });
     }
@@ -128,7 +128,7 @@ pub(crate) fn sum(paths: &[PathBuf], meter: &mut Meter<'_>) -> Result<Vec<Input>
 /// Tells what a file is.
 pub(super) fn recognise(input: Input, meter: &mut Meter<'_>) -> Result<Recognised, ImportError> {
     let Input { path, name, digest, stamp } = input;
-    meter.start(Phase::Recognise, &name, digest.bytes);
+    meter.start(Phase::Recognise, &name, digest.bytes)?;
     let encoding = text::encoding(&path, &mut |read| meter.read(read))?;
     let kind = match SourceKind::by_name(&name) {
         Some(kind) => Some(kind),

@@ -211,7 +211,7 @@ impl Spots {
         if let Some((_, sorter)) = self.later.pop_front() {
             let mut sorted = sorter.finish()?;
             while let Some(spot) = sorted.next()? {
-                meter.row(0);
+                meter.row(0)?;
                 if spots.last().is_some_and(|last| last.insee != spot.insee || last.street != spot.street) {
                     write(std::mem::take(&mut spots))?;
                 }
@@ -227,7 +227,7 @@ impl Spots {
     fn settle(&mut self, sorted: &mut Sorted<Spot>, meter: &mut Meter<'_>) -> Result<(), ImportError> {
         let (mut key, mut run, mut run_length): (Vec<u8>, Vec<Spot>, _) = (Vec::new(), Vec::new(), 0);
         while let Some(spot) = sorted.next()? {
-            meter.row(0);
+            meter.row(0)?;
             // The last byte is the rank.
             let same = sorted.key().split_last().map_or(&[][..], |(_, same)| same);
             if same != key {

@@ -3,12 +3,14 @@
 //! Does not know the records, nor what is done about a damaged release.
 
 use super::manifest::{self, FileEntry};
-use super::{PROBLEMS_FILE, Store, records};
+use super::{PROBLEMS_FILE, Store, Unread, records};
+use crate::import::GO_ON;
 use crate::store::{Manifest, Refused};
 use crate::text::hex;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, BufReader, Read};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 impl Store {
@@ -17,12 +19,33 @@ impl Store {
     /// # Errors
     /// There is no such release, or a file is not what the manifest tells.
     pub fn check(&self, id: &str) -> Result<Manifest, Refused> {
+        self.check_while(id, &mut |_| GO_ON).map_err(|unread| unread.or_stopped(id))
+    }
+
+    /// The same; `progress` hears how many bytes are read, and may say that it is enough.
+    ///
+    /// # Errors
+    /// As [`Store::check`]; [`Unread::Stopped`].
+    pub fn check_while(
+        &self,
+        id: &str,
+        progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<Manifest, Unread> {
         let manifest = self.manifest(id)?;
         let refused = |reason| Refused { id: id.to_owned(), reason };
         files_of_release(&manifest).map_err(refused)?;
         let folder = self.release_folder(id);
+        let mut read = 0;
         for entry in &manifest.files {
-            file(&folder, entry).map_err(|reason| refused(format!("{}: {reason}", entry.name)))?;
+            let mut part = |bytes| {
+                read += bytes;
+                progress(read)
+            };
+            match file(&folder, entry, &mut part) {
+                Ok(ControlFlow::Continue(())) => {}
+                Ok(ControlFlow::Break(())) => return Err(Unread::Stopped),
+                Err(reason) => return Err(refused(format!("{}: {reason}", entry.name)).into()),
+            }
         }
         Ok(manifest)
     }
@@ -50,8 +73,12 @@ pub(super) fn open(folder: &Path, expected: &FileEntry) -> Result<BufReader<File
     Ok(BufReader::with_capacity(1 << 18, file))
 }
 
-/// Sums one file.
-fn file(folder: &Path, expected: &FileEntry) -> Result<(), String> {
+/// Sums one file, unless `progress` says that it is enough.
+pub(super) fn file(
+    folder: &Path,
+    expected: &FileEntry,
+    progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
+) -> Result<ControlFlow<()>, String> {
     let mut file = open(folder, expected)?;
     if expected.name.ends_with(records::EXTENSION) {
         records::header_of(&mut file, expected)?;
@@ -60,7 +87,12 @@ fn file(folder: &Path, expected: &FileEntry) -> Result<(), String> {
     loop {
         match file.read(&mut part) {
             Ok(0) => break,
-            Ok(bytes) => sum.update(&part[..bytes]),
+            Ok(bytes) => {
+                sum.update(&part[..bytes]);
+                if progress(bytes as u64).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(format!("cannot be read: {error}")),
         }
@@ -68,5 +100,5 @@ fn file(folder: &Path, expected: &FileEntry) -> Result<(), String> {
     if hex(&sum.finalize()) != expected.sha256 {
         return Err("does not have the checksum of the manifest".to_owned());
     }
-    Ok(())
+    Ok(GO_ON)
 }

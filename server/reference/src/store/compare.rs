@@ -3,11 +3,13 @@
 //! Does not load either.
 
 use super::records::Reader;
-use super::{BUILDINGS_FILE, COLUMNS_FILE, Refused, Store};
+use super::{BUILDINGS_FILE, COLUMNS_FILE, Refused, Store, Unread};
 use crate::building::{Building, State};
 use crate::ids::Imb;
+use crate::import::GO_ON;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 /// The most examples that a comparison has of each difference.
 const EXAMPLES: usize = 20;
@@ -125,9 +127,28 @@ impl Store {
     /// # Errors
     /// One of them cannot be used.
     pub fn compare(&self, a: &str, b: &str) -> Result<Comparison, Refused> {
+        self.compare_while(a, b, &mut |_| GO_ON).map_err(|unread| unread.or_stopped(a))
+    }
+
+    /// The same; `progress` hears how many buildings are compared, and may say that it is enough.
+    ///
+    /// # Errors
+    /// As [`Store::compare`]; [`Unread::Stopped`].
+    pub fn compare_while(
+        &self,
+        a: &str,
+        b: &str,
+        progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<Comparison, Unread> {
+        const STEP: u64 = 10_000;
+        let mut done = 0_u64;
         let (mut a, mut b) = (Side::open(self, a)?, Side::open(self, b)?);
         let mut comparison = Comparison::default();
         loop {
+            if done.is_multiple_of(STEP) && progress(done).is_break() {
+                return Err(Unread::Stopped);
+            }
+            done += 1;
             let order = match (&a.next, &b.next) {
                 (None, None) => return Ok(comparison),
                 (Some(_), None) => Ordering::Less,

@@ -10,12 +10,13 @@ use super::{
 use crate::address::{Point, Search};
 use crate::building::{Building, Position};
 use crate::grid::Grid;
-use crate::import::{ImportError, MOST_PROBLEMS, Options};
+use crate::import::{GO_ON, ImportError, MOST_PROBLEMS, Options};
 use crate::problem::{Outcome, Problem};
 use crate::reference::{Reference, Report};
 use crate::{derived, eservices, geo, ipe, offers, text};
 use jiff::civil::Date;
 use serde::de::DeserializeOwned;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// Name of the structure file in a folder of input files.
@@ -92,17 +93,14 @@ impl Files<'_> {
 
     fn text(&self, name: &str) -> Result<String, String> {
         let entry = self.entry(name)?;
-        let bytes = std::fs::read(self.folder.join(name)).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => format!("{name}: the file is missing"),
-            _ => format!("{name}: cannot be read: {error}"),
-        })?;
-        if bytes.len() as u64 != entry.bytes {
-            return Err(format!(
-                "{name}: has {} bytes where the manifest tells {}",
-                bytes.len(),
-                entry.bytes
-            ));
+        // Its size is the manifest's.
+        let mut file = check::open(self.folder, entry).map_err(|reason| format!("{name}: {reason}"))?;
+        if entry.bytes > text::MAX_WHOLE as u64 {
+            return Err(format!("{name}: is larger than {} bytes", text::MAX_WHOLE));
         }
+        let mut bytes = Vec::new();
+        let read = file.by_ref().take(entry.bytes).read_to_end(&mut bytes);
+        read.map_err(|error| format!("{name}: cannot be read: {error}"))?;
         if text::sha256(&bytes) != entry.sha256 {
             return Err(format!("{name}: does not have the checksum of the manifest"));
         }
@@ -146,8 +144,12 @@ fn position(building: &Building) -> Option<Point> {
 }
 
 fn report(files: &Files<'_>) -> Result<Report, String> {
-    let text = files.text(PROBLEMS_FILE)?;
-    let mut reader = csv::ReaderBuilder::new().delimiter(b';').from_reader(text.as_bytes());
+    // There may be more of them than fit in memory.
+    let entry = files.entry(PROBLEMS_FILE)?;
+    let named = |reason| format!("{PROBLEMS_FILE}: {reason}");
+    let _ = check::file(files.folder, entry, &mut |_| GO_ON).map_err(named)?;
+    let file = check::open(files.folder, entry).map_err(named)?;
+    let mut reader = csv::ReaderBuilder::new().delimiter(b';').from_reader(file);
     let mut problems = Vec::new();
     for row in reader.records().take(MOST_PROBLEMS) {
         let row = row.map_err(|error| format!("{PROBLEMS_FILE}: {error}"))?;
@@ -208,7 +210,7 @@ impl Reference {
         let place = Scratch::new()?;
         let store = Store::open(&place.0)?;
         let options = Options { memory_bytes: MEMORY, dry_run: false, today: Date::constant(1970, 1, 1) };
-        let imported = store.import(&files, &options, &mut |_| {})?;
+        let imported = store.import(&files, &options, &mut |_| GO_ON)?;
         Ok(store.load(imported.manifest.id()).map_err(ImportError::from)?)
     }
 }

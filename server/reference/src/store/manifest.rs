@@ -4,10 +4,11 @@
 
 use super::FORMAT;
 use crate::reference::Release;
-use crate::text::hex;
+use crate::text::{MAX_WHOLE, hex};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::io::Read as _;
 use std::path::Path;
 
 /// Name of the manifest in its folder.
@@ -63,7 +64,7 @@ impl Manifest {
     /// # Errors
     /// Why it is none that this program can use.
     pub(crate) fn read(folder: &Path) -> Result<Self, String> {
-        let text = std::fs::read_to_string(folder.join(FILE)).map_err(|error| match error.kind() {
+        let text = bounded(&folder.join(FILE)).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => format!("{FILE}: the file is missing"),
             _ => format!("{FILE}: cannot be read: {error}"),
         })?;
@@ -83,6 +84,16 @@ impl Manifest {
         }
         Ok(manifest)
     }
+}
+
+/// The text of a file that is not too long to be held.
+fn bounded(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    let file = std::fs::File::open(path)?;
+    if file.take(MAX_WHOLE as u64 + 1).read_to_string(&mut text)? > MAX_WHOLE {
+        return Err(std::io::Error::other(format!("is larger than {MAX_WHOLE} bytes")));
+    }
+    Ok(text)
 }
 
 /// The checksum over the records: that of the files which hold them, with their names and counts.

@@ -9,7 +9,7 @@ mod load;
 mod manifest;
 mod records;
 
-use crate::import::{Built, Change, ImportError, Imported, Input, Meter, Options, Progress, build, sum};
+use crate::import::{Built, Change, Heed, ImportError, Imported, Input, Meter, Options, Phase, build, sum};
 use crate::reference::{Release, Source};
 use crate::{SourceKind, derived, eservices, offers, text};
 use std::fs::{File, TryLockError};
@@ -45,6 +45,26 @@ pub struct Refused {
     pub id: String,
     /// Why.
     pub reason: String,
+}
+
+/// Why a release was not read to its end.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unread {
+    /// It cannot be used.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// Who asked for it does not want it any more.
+    #[error("stopped")]
+    Stopped,
+}
+
+impl Unread {
+    fn or_stopped(self, id: &str) -> Refused {
+        match self {
+            Self::Refused(refused) => refused,
+            Self::Stopped => Refused { id: id.to_owned(), reason: "stopped".to_owned() },
+        }
+    }
 }
 
 /// A folder of releases.
@@ -118,7 +138,16 @@ impl Store {
     /// # Errors
     /// There is no such release, an import is under way, or the files cannot be removed.
     pub fn remove(&self, id: &str) -> Result<(), ImportError> {
-        let (_lock, staging) = self.lock()?;
+        self.removal(id)?.complete()
+    }
+
+    /// Finds a release that is to be removed, and keeps imports and other removals out until it is, or the value is
+    /// dropped.
+    ///
+    /// # Errors
+    /// There is no such release, or an import is under way.
+    pub fn removal(&self, id: &str) -> Result<Removal, ImportError> {
+        let (lock, staging) = self.lock()?;
         let known = self.releases().into_iter().any(|found| match found {
             Ok(manifest) => manifest.id() == id,
             Err(refused) => refused.id == id,
@@ -126,15 +155,13 @@ impl Store {
         if !known {
             return Err(Refused { id: id.to_owned(), reason: "no such release".to_owned() }.into());
         }
-        // Away at once, then piece by piece.
         let (from, to) = (self.release_folder(id), staging.0.join(id));
-        std::fs::rename(&from, &to).map_err(|error| ImportError::io(&from, error))?;
-        sync(&self.folder.join("releases"))
+        Ok(Removal { from, to, _staging: staging, _lock: lock })
     }
 
     /// Makes a release of files, or finds that there is a whole one of them. One that is damaged is built again.
     ///
-    /// `progress` is called at least every 10,000 rows.
+    /// `progress` is called at least every 10,000 rows, and may say that the import is to end.
     ///
     /// # Errors
     /// [`ImportError`]; then the store is as it was. Bad rows are no error: see [`Imported::problems`].
@@ -142,15 +169,19 @@ impl Store {
         &self,
         files: &[PathBuf],
         options: &Options,
-        progress: &mut dyn FnMut(Progress<'_>),
+        progress: Heed<'_>,
     ) -> Result<Imported, ImportError> {
         let (_lock, staging) = self.lock()?;
         let mut meter = Meter::new(progress);
         let inputs = sum(files, &mut meter)?;
         let texts = texts(&inputs)?;
-        let found = self.made_of(&inputs, &texts);
-        if let Some(manifest) = found.filter(|manifest| self.check(manifest.id()).is_ok()) {
-            return Ok(Imported { change: Change::SameFiles, manifest, problems: Vec::new() });
+        if let Some(manifest) = self.made_of(&inputs, &texts)
+            && self.is_whole(manifest.id(), &mut meter)?
+        {
+            let rows = manifest.release.sources.iter().map(|source| source.rows).sum();
+            let (refused, remarks) = problems_of(&manifest);
+            let (change, problems) = (Change::SameFiles, Vec::new());
+            return Ok(Imported { change, manifest, rows, refused, remarks, problems });
         }
         let (folder, work) = (staging.0.join("release"), staging.0.join("work"));
         for folder in [&folder, &work] {
@@ -159,9 +190,21 @@ impl Store {
         let mut built = build(inputs, &folder, &work, options, &mut meter)?;
         let problems = std::mem::take(&mut built.problems);
         let manifest = complete(&folder, built, texts, options)?;
-        let change = self.publish(&folder, &manifest, &staging, options.dry_run)?;
+        let rows = manifest.release.sources.iter().map(|source| source.rows).sum();
+        let (refused, remarks) = problems_of(&manifest);
+        let change = self.publish(&folder, &manifest, &staging, options.dry_run, &mut meter)?;
         let manifest = if change == Change::SameRecords { self.manifest(manifest.id())? } else { manifest };
-        Ok(Imported { change, manifest, problems })
+        Ok(Imported { change, manifest, rows, refused, remarks, problems })
+    }
+
+    /// Whether a release is on disk as its manifest tells.
+    fn is_whole(&self, id: &str, meter: &mut Meter<'_>) -> Result<bool, ImportError> {
+        meter.start(Phase::Prove, "", 0)?;
+        match self.check_while(id, &mut |read| meter.read(read)) {
+            Ok(_) => Ok(true),
+            Err(Unread::Refused(_)) => Ok(false),
+            Err(Unread::Stopped) => Err(ImportError::Stopped),
+        }
     }
 
     /// The release that was made of the same files.
@@ -187,10 +230,11 @@ impl Store {
         manifest: &Manifest,
         staging: &Staging,
         dry_run: bool,
+        meter: &mut Meter<'_>,
     ) -> Result<Change, ImportError> {
         let to = self.release_folder(manifest.id());
         let damaged = to.exists();
-        if damaged && self.check(manifest.id()).is_ok() {
+        if damaged && self.is_whole(manifest.id(), meter)? {
             return Ok(Change::SameRecords);
         }
         if dry_run {
@@ -222,6 +266,32 @@ impl Store {
         staging.clear().map_err(|error| ImportError::io(&staging.0, error))?;
         std::fs::create_dir(&staging.0).map_err(|error| ImportError::io(&staging.0, error))?;
         Ok((lock, staging))
+    }
+}
+
+/// Refused rows and remarks of a release.
+fn problems_of(manifest: &Manifest) -> (u64, u64) {
+    let counts = &manifest.release.counts;
+    (counts.refused as u64, counts.remarks as u64)
+}
+
+/// A release that is about to be removed; the store is locked meanwhile.
+pub struct Removal {
+    from: PathBuf,
+    to: PathBuf,
+    // Cleared before the lock is let go.
+    _staging: Staging,
+    _lock: File,
+}
+
+impl Removal {
+    /// Removes it: away at once, then piece by piece.
+    ///
+    /// # Errors
+    /// The files cannot be removed.
+    pub fn complete(self) -> Result<(), ImportError> {
+        std::fs::rename(&self.from, &self.to).map_err(|error| ImportError::io(&self.from, error))?;
+        sync(self.from.parent().unwrap_or(&self.from))
     }
 }
 

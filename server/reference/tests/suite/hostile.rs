@@ -227,7 +227,7 @@ fn forty_hostile_rows() {
     std::fs::write(&files[1], COMMUNES).unwrap();
     let store = Store::open(folder.path().join("store")).unwrap();
     let options = Options { memory_bytes: 1 << 20, dry_run: false, today: date(2026, 11, 2) };
-    let imported = store.import(&files, &options, &mut |_| {}).unwrap();
+    let imported = store.import(&files, &options, &mut |_| eservices_reference::GO_ON).unwrap();
     assert_eq!(imported.change, Change::New);
 
     for (index, (bad, problem)) in hostile.iter().zip(&imported.problems).enumerate() {
@@ -264,7 +264,7 @@ proptest! {
         std::fs::write(&file, text).unwrap();
         let store = Store::open(folder.path().join("store")).unwrap();
         let options = Options { memory_bytes: 0, dry_run: false, today: date(2026, 11, 2) };
-        let imported = store.import(&[file], &options, &mut |_| {}).unwrap();
+        let imported = store.import(&[file], &options, &mut |_| eservices_reference::GO_ON).unwrap();
         prop_assert_eq!(store.load(imported.manifest.id()).unwrap().buildings().len(), 2);
     }
 }

@@ -88,7 +88,7 @@ fn made() -> Option<(Imported, Reference)> {
     ];
     let store = Store::open(folder.path().join("store")).unwrap();
     let options = Options { memory_bytes: 1 << 24, dry_run: false, today: date(2026, 11, 2) };
-    let imported = store.import(&files, &options, &mut |_| {}).unwrap();
+    let imported = store.import(&files, &options, &mut |_| eservices_reference::GO_ON).unwrap();
     let reference = store.load(imported.manifest.id()).unwrap();
     Some((imported, reference))
 }

@@ -3,11 +3,12 @@
 use eservices_reference::building::State;
 use eservices_reference::ids::Imb;
 use eservices_reference::store::{Difference, Manifest};
-use eservices_reference::{Change, ImportError, Imported, Options, Phase, Store, ipe};
+use eservices_reference::{Change, GO_ON, ImportError, Imported, Options, Phase, Store, Unread, ipe};
 use jiff::civil::date;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -61,7 +62,7 @@ impl World {
     }
 
     fn import(&self, files: &[PathBuf]) -> Result<Imported, ImportError> {
-        self.store.import(files, &options(1 << 24), &mut |_| {})
+        self.store.import(files, &options(1 << 24), &mut |_| GO_ON)
     }
 
     fn releases(&self) -> Vec<String> {
@@ -113,9 +114,18 @@ fn the_same_files_change_nothing() {
     let before = content(&world.path("store"));
     files.reverse();
     let mut phases = Vec::new();
-    let again = world.store.import(&files, &options(1 << 20), &mut |p| phases.push(p.phase)).unwrap();
+    let again = world
+        .store
+        .import(&files, &options(1 << 20), &mut |p| {
+            phases.push(p.phase);
+            GO_ON
+        })
+        .unwrap();
     assert_eq!((again.change, &again.manifest), (Change::SameFiles, &first.manifest));
-    assert!(phases.iter().all(|phase| *phase == Phase::Sum), "nothing was read: {phases:?}");
+    assert!(
+        phases.iter().all(|phase| [Phase::Sum, Phase::Prove].contains(phase)),
+        "nothing was read: {phases:?}"
+    );
     assert_eq!(content(&world.path("store")), before);
     assert_eq!(world.releases(), [first.manifest.id()]);
 }
@@ -148,13 +158,13 @@ fn the_order_of_rows_changes_nothing() {
 fn first_again(world: &World) -> Imported {
     let files = world.network(300, |_| {});
     let store = Store::open(world.path("other")).unwrap();
-    store.import(&files, &options(1 << 24), &mut |_| {}).unwrap()
+    store.import(&files, &options(1 << 24), &mut |_| GO_ON).unwrap()
 }
 
 #[test]
 fn little_memory_gives_the_same_release() {
     let (rich, poor) = (World::new(), World::new());
-    let big = rich.store.import(&rich.network(3000, |_| {}), &options(1 << 28), &mut |_| {}).unwrap();
+    let big = rich.store.import(&rich.network(3000, |_| {}), &options(1 << 28), &mut |_| GO_ON).unwrap();
     let files = poor.network(3000, |rows| rows.reverse());
     let mut runs = 0;
     let small = poor
@@ -162,6 +172,7 @@ fn little_memory_gives_the_same_release() {
         .import(&files, &options(0), &mut |_| {
             let work = fs::read_dir(poor.path("store/staging/work"));
             runs = runs.max(work.map_or(0, |entries| entries.count()));
+            GO_ON
         })
         .unwrap();
     assert!(runs >= 3, "runs were written: {runs}");
@@ -193,7 +204,13 @@ fn an_import_that_stops_anywhere_leaves_no_half_release() {
     let files = world.network(5, |_| {});
     let mut steps = 0;
     let dry = Options { dry_run: true, ..options(1 << 20) };
-    world.store.import(&files, &dry, &mut |_| steps += 1).unwrap();
+    world
+        .store
+        .import(&files, &dry, &mut |_| {
+            steps += 1;
+            GO_ON
+        })
+        .unwrap();
     assert!(steps >= 5, "{steps}");
     for stop in 0..steps {
         let mut step = 0;
@@ -204,10 +221,22 @@ fn an_import_that_stops_anywhere_leaves_no_half_release() {
                     std::panic::resume_unwind(Box::new("stop"));
                 }
                 step += 1;
+                GO_ON
             })
         }));
         assert!(stopped.is_err());
         assert!(world.releases().is_empty(), "step {stop}");
+    }
+    // The same where it is told to stop.
+    for stop in 0..steps {
+        let mut step = 0;
+        let stopped = world.store.import(&files, &options(1 << 20), &mut |_| {
+            step += 1;
+            if step > stop { ControlFlow::Break(()) } else { GO_ON }
+        });
+        assert!(matches!(stopped, Err(ImportError::Stopped)), "step {stop}: {stopped:?}");
+        assert_eq!(step, stop + 1, "it ends at once");
+        assert!(world.releases().is_empty() && !world.path("store/staging").exists(), "step {stop}");
     }
     assert_eq!(world.import(&files).unwrap().change, Change::New);
 }
@@ -230,7 +259,7 @@ fn a_dry_run_keeps_nothing() {
     let world = World::new();
     let files = world.network(10, |_| {});
     let dry = Options { dry_run: true, ..options(1 << 20) };
-    let tried = world.store.import(&files, &dry, &mut |_| {}).unwrap();
+    let tried = world.store.import(&files, &dry, &mut |_| GO_ON).unwrap();
     assert_eq!((tried.change, tried.problems.len()), (Change::DryRun, 3));
     assert!(world.releases().is_empty() && !world.path("store/staging").exists());
     let done = world.import(&files).unwrap();
@@ -289,7 +318,7 @@ fn a_damaged_release_is_never_the_same() {
                 damage(path);
                 world.store.check(manifest.id()).unwrap_err();
                 let dry = Options { dry_run: true, ..options(1 << 20) };
-                let tried = world.store.import(&files, &dry, &mut |_| {}).unwrap();
+                let tried = world.store.import(&files, &dry, &mut |_| GO_ON).unwrap();
                 assert_eq!(tried.change, Change::DryRun, "{}", path.display());
                 let mended = world.import(&files).unwrap();
                 assert_eq!(mended.change, Change::Mended, "{}", path.display());
@@ -500,9 +529,80 @@ fn a_file_that_changes_under_way_is_refused() {
         if p.phase == Phase::Read {
             File::options().append(true).open(&file).unwrap().write_all(more.as_bytes()).unwrap();
         }
+        GO_ON
     });
     assert_eq!(imported.unwrap_err().to_string(), format!("{IPE}: changed while it was read"));
     assert!(world.releases().is_empty());
+}
+
+/// Another file of the same name and size in its place, and a pipe, for which nobody waits.
+#[test]
+fn a_file_that_is_another_one_or_none_is_refused() {
+    let world = World::new();
+    let file = world.write(IPE, &header(), &[building("IMB/77058/X/0001", "CIBLE", 1)]);
+    let imported = world.store.import(std::slice::from_ref(&file), &options(1 << 20), &mut |p| {
+        if p.phase == Phase::Read {
+            let other = world.path("other.csv");
+            fs::copy(&file, &other).unwrap();
+            fs::rename(&other, &file).unwrap();
+        }
+        GO_ON
+    });
+    assert_eq!(imported.unwrap_err().to_string(), format!("{IPE}: changed while it was read"));
+    let pipe = world.path("T_PM_IPE_pipe.csv");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let refused = world.import(&[pipe]).unwrap_err().to_string();
+    assert!(refused.ends_with("cannot read: is no regular file"), "{refused}");
+    assert!(world.releases().is_empty());
+}
+
+/// Other files with the records of a release: their own counts are told, not those of the release.
+#[test]
+fn the_same_records_of_worse_files_have_the_counts_of_these_files() {
+    let world = World::new();
+    let good = [building("IMB/77058/X/0001", "CIBLE", 1)];
+    let file = world.write(IPE, &header(), &good);
+    let first = world.import(std::slice::from_ref(&file)).unwrap();
+    assert_eq!((first.rows, first.refused, first.remarks), (1, 0, 0));
+    let bad = [good[0].clone(), "IMB/77058/X/0002".to_owned(), building("IMB/nonsense", "CIBLE", 1)];
+    let file = world.write(IPE, &header(), &bad);
+    let other = world.import(&[file]).unwrap();
+    assert_eq!((other.change, &other.manifest), (Change::SameRecords, &first.manifest));
+    assert_eq!((other.rows, other.refused, other.remarks), (3, 2, 0));
+    assert_eq!(other.problems.iter().map(|p| p.line).collect::<Vec<_>>(), [3, 4]);
+}
+
+#[test]
+fn reading_a_release_can_be_stopped() {
+    let world = World::new();
+    let id = world.import(&world.network(20, |_| {})).unwrap().manifest.release.name;
+    let mut read = 0;
+    world
+        .store
+        .check_while(&id, &mut |bytes| {
+            read = bytes;
+            GO_ON
+        })
+        .unwrap();
+    assert!(read > 1_000, "{read}");
+    let stopped = world.store.check_while(&id, &mut |_| ControlFlow::Break(()));
+    assert_eq!(stopped.unwrap_err(), Unread::Stopped);
+    let stopped = world.store.compare_while(&id, &id, &mut |_| ControlFlow::Break(()));
+    assert_eq!(stopped.unwrap_err(), Unread::Stopped);
+}
+
+/// A removal keeps others out until it is complete; one that is given up changes nothing.
+#[test]
+fn a_removal_is_one_step() {
+    let world = World::new();
+    let files = world.network(5, |_| {});
+    let id = world.import(&files).unwrap().manifest.release.name;
+    let removal = world.store.removal(&id).unwrap();
+    assert!(matches!(world.import(&files), Err(ImportError::Busy { .. })));
+    drop(removal);
+    assert_eq!(world.import(&files).unwrap().change, Change::SameFiles);
+    world.store.removal(&id).unwrap().complete().unwrap();
+    assert!(world.releases().is_empty() && !world.path("store/staging").exists());
 }
 
 #[test]
@@ -542,6 +642,7 @@ fn progress_is_told() {
         .import(&[file], &options(1 << 24), &mut |p| {
             assert!(p.read <= p.total || p.total == 0 || p.phase == Phase::Join, "{p:?}");
             told.push((p.phase, p.file.to_owned(), p.rows));
+            GO_ON
         })
         .unwrap();
     for phase in [Phase::Sum, Phase::Recognise, Phase::Read, Phase::Join, Phase::Streets] {

@@ -17,7 +17,7 @@ fn import(folder: &Path, files: &[(&str, String)]) -> (Imported, Reference) {
     }
     let store = Store::open(folder.join("store")).unwrap();
     let options = Options { memory_bytes: 1 << 20, dry_run: false, today: date(2026, 11, 2) };
-    let imported = store.import(&paths, &options, &mut |_| {}).unwrap();
+    let imported = store.import(&paths, &options, &mut |_| eservices_reference::GO_ON).unwrap();
     let reference = store.load(imported.manifest.id()).unwrap();
     (imported, reference)
 }
@@ -209,7 +209,7 @@ fn with_the_real_lists() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     let options = Options { memory_bytes: 1 << 24, dry_run: false, today: date(2026, 11, 2) };
-    let imported = store.import(&files, &options, &mut |_| {}).unwrap();
+    let imported = store.import(&files, &options, &mut |_| eservices_reference::GO_ON).unwrap();
     println!("{:#?}", imported.problems);
     let reference = store.load(imported.manifest.id()).unwrap();
     let nice: Vec<_> =
