@@ -6,6 +6,7 @@ use eservices::{
     eligibility::v1::eligibility_service_client::EligibilityServiceClient,
     fulfilment::v1::fulfilment_service_client::FulfilmentServiceClient,
     identity::v1::identity_service_client::IdentityServiceClient,
+    reference::v1::reference_service_client::ReferenceServiceClient,
     sandbox::v1::sandbox_service_client::SandboxServiceClient,
 };
 
@@ -61,6 +62,12 @@ impl Client {
     #[must_use]
     pub fn fulfilment(&self) -> FulfilmentServiceClient<Transport> {
         FulfilmentServiceClient::new(self.transport()).max_decoding_message_size(MAX_ANSWER)
+    }
+
+    /// Imports and releases of the reference data, for the wholesaler's back office.
+    #[must_use]
+    pub fn reference(&self) -> ReferenceServiceClient<Transport> {
+        ReferenceServiceClient::new(self.transport()).max_decoding_message_size(MAX_ANSWER)
     }
 
     /// The sandbox: business clock and reset, outside production only.

@@ -9,6 +9,7 @@ pub mod eligibility;
 pub mod fulfilment;
 pub mod identity;
 pub mod platform;
+pub mod reference;
 pub mod sandbox;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -19,6 +20,7 @@ use eservices::{
     eligibility::v1::eligibility_service_server::EligibilityServiceServer,
     fulfilment::v1::fulfilment_service_server::FulfilmentServiceServer,
     identity::v1::identity_service_server::IdentityServiceServer,
+    reference::v1::reference_service_server::ReferenceServiceServer,
     sandbox::v1::sandbox_service_server::SandboxServiceServer,
 };
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -46,6 +48,7 @@ pub fn routes(platform: &Arc<Platform>) -> Routes {
         .add_service(limited!(EligibilityServiceServer, eligibility, platform))
         .add_service(limited!(AppointmentServiceServer, appointments, platform))
         .add_service(limited!(FulfilmentServiceServer, fulfilment, platform))
+        .add_service(limited!(ReferenceServiceServer, reference, platform))
         .add_service(limited!(SandboxServiceServer, sandbox, platform));
     routes.routes()
 }
@@ -86,6 +89,7 @@ pub async fn start(
         tokio::spawn(Arc::clone(&tls).watch(every, platform.draining.clone())),
         tokio::spawn(housekeeping::run(Arc::clone(&platform))),
         tokio::spawn(appointments::sweep(Arc::clone(&platform))),
+        tokio::spawn(reference::sweep(Arc::clone(&platform))),
         tokio::spawn(connection::serve(listener, Arc::clone(&platform), tls, pipeline)),
     ];
     Ok(Server { address, platform, tasks })

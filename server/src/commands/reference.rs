@@ -11,7 +11,7 @@ use super::{Answer, Context, Failure, output::table};
 use crate::platform::{
     clock::instant,
     db::Db,
-    network::releases::{self, ReleaseRow, Served},
+    network::releases::{self, ReleaseRow, Removed, Served},
     registry::CLI_ACTOR,
 };
 
@@ -76,27 +76,39 @@ async fn with_database(action: Action, store: &Store, db: &Db, context: &Context
             Err(Failure::new("no other release was served before"))
         }
         Action::Rollback => serve(&served.previous, store, db, context).await,
-        Action::Remove(which) if which.release == served.release => {
-            Err(Failure::new(format!("{}: is served: serve another one first", which.release)))
-        }
-        Action::Remove(which) if which.release == served.previous => Err(Failure::new(format!(
-            "{}: was served before, and a rollback would go back to it: serve another one first",
-            which.release
-        ))),
-        Action::Remove(which) => {
-            store.remove(&which.release).map_err(|e| Failure::new(e.to_string()))?;
-            Ok(Answer::of(
-                context.json,
-                || format!("{}: removed", which.release),
-                || json!({"release": which.release, "removed": true}),
-            ))
-        }
+        Action::Remove(which) => remove(&which.release, store, db, &served, context).await,
     }
+}
+
+async fn remove(
+    release: &str,
+    store: &Store,
+    db: &Db,
+    served: &Served,
+    context: &Context,
+) -> Result<Answer, Failure> {
+    let in_use = |why: &str| Err(Failure::new(format!("{release}: {why}: serve another one first")));
+    // Locked against imports from before the database says so until the files are gone.
+    let removal = store.removal(release).map_err(|e| Failure::new(e.to_string()))?;
+    match releases::take_away(db, release, context.clock.machine()).await? {
+        Removed::InUse if release == served.previous => {
+            return in_use("was served before, and a rollback would go back to it");
+        }
+        Removed::InUse => return in_use("is served"),
+        Removed::Now | Removed::Unknown => {}
+    }
+    removal.complete().map_err(|e| Failure::new(e.to_string()))?;
+    Ok(Answer::of(
+        context.json,
+        || format!("{release}: removed"),
+        || json!({"release": release, "removed": true}),
+    ))
 }
 
 async fn list(store: &Store, db: &Db, served: &Served, as_json: bool) -> Result<Answer, Failure> {
     let rows = releases::list(&mut db.read().await?.conn()).await?;
     let state = |row: &ReleaseRow| match store.manifest(&row.release) {
+        _ if row.removed_at != 0 => "removed".to_owned(),
         _ if row.release == served.release => "served".to_owned(),
         Ok(_) if row.release == served.previous => "served before".to_owned(),
         Ok(_) => "ready".to_owned(),

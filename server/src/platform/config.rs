@@ -102,8 +102,14 @@ pub struct Database {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reference {
-    /// Folder of the releases, which `import` makes.
+    /// Folder of the releases, which imports make.
     pub folder: PathBuf,
+    /// Folder of files that calls may import; empty: calls import nothing.
+    pub inbox: PathBuf,
+    /// Memory that the sorts of an import that a call started may take, MB.
+    pub import_megabytes: u32,
+    /// An import that shows no sign of life for so long is taken for dead by the other nodes, seconds.
+    pub import_silent_seconds: u64,
 }
 
 /// Limits of one connection and one call.
@@ -248,7 +254,12 @@ impl Default for Config {
                 connections: 8,
                 acquire_timeout_seconds: 5,
             },
-            reference: Reference { folder: "reference".into() },
+            reference: Reference {
+                folder: "reference".into(),
+                inbox: PathBuf::new(),
+                import_megabytes: 512,
+                import_silent_seconds: 30,
+            },
             limits: Limits {
                 max_request_bytes: 1 << 20,
                 max_answer_bytes: 4 << 20,
@@ -315,6 +326,9 @@ impl Config {
         need(abuses_per_certificate > 0, "limits.abuses_per_certificate", "expected a number above 0");
         need(stalled_request_seconds > 0, "limits.stalled_request_seconds", "expected a number above 0");
         need(stalled_answer_seconds > 0, "limits.stalled_answer_seconds", "expected a number above 0");
+        let Reference { import_megabytes, import_silent_seconds, .. } = self.reference;
+        need(import_megabytes >= 16, "reference.import_megabytes", "expected 16 or more");
+        need(import_silent_seconds > 0, "reference.import_silent_seconds", "expected a number above 0");
         let days = self.certificates.longest_days;
         need((1..=1_096).contains(&days), "certificates.longest_days", "expected 1 to 1096 days");
         faults

@@ -24,6 +24,7 @@ pub mod pki;
 pub mod probes;
 pub mod quota;
 pub mod registry;
+pub mod replay;
 pub mod telemetry;
 #[cfg(test)]
 pub mod testing;
@@ -38,8 +39,15 @@ use eservices_reference::{Reference, Store};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
-    clock::Clock, config::Config, connection::Connections, cool_down::CoolDown, db::Db, identity::Standing,
-    ids::Ids, network::Current, token::Keys,
+    clock::Clock,
+    config::Config,
+    connection::Connections,
+    cool_down::CoolDown,
+    db::Db,
+    identity::Standing,
+    ids::Ids,
+    network::{Current, reading::Reading},
+    token::Keys,
 };
 
 /// What every slice stands on.
@@ -52,6 +60,10 @@ pub struct Platform {
     pub network: Current,
     /// Where releases lie.
     pub releases: Arc<Store>,
+    /// Leave to read a release whole.
+    pub reading: Reading,
+    /// Which process this is, for others who see its traces in the database.
+    pub node: String,
     /// Machine time and business time.
     pub clock: Clock,
     /// Makes identifiers.
@@ -103,6 +115,8 @@ impl Platform {
             db,
             network: Current::new(reference.0, reference.1),
             releases,
+            reading: Reading::default(),
+            node: ids.call().to_string(),
             clock,
             ids,
             standing: Standing::default(),

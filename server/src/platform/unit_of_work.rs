@@ -54,10 +54,10 @@ pub struct Sender {
 /// Which request a command comes from.
 #[derive(Clone, Debug)]
 pub struct Origin {
-    caller: Caller,
-    method: &'static str,
-    request_id: String,
-    body_hash: String,
+    pub(super) caller: Caller,
+    pub(super) method: &'static str,
+    pub(super) request_id: String,
+    pub(super) body_hash: String,
     /// Held until the work is done, so that a reset does not free it early.
     _permit: Option<Permit>,
 }

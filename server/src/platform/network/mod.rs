@@ -3,7 +3,9 @@
 //!
 //! Knows no e-service. What may be written is in [`store`].
 
+pub mod imports;
 mod overlay;
+pub mod reading;
 pub mod releases;
 pub mod store;
 #[cfg(test)]
