@@ -42,6 +42,8 @@ enum For {
     Operator(&'static [&'static str]),
     /// Workforce systems.
     Workforce,
+    /// Systems that keep the reference data.
+    Reference,
 }
 
 const E_RDV: For = For::Operator(&["e-rdv-grand-public", "e-rdv-entreprise"]);
@@ -70,6 +72,18 @@ const MATRIX: &[(&str, For)] = &[
     ("/eservices.fulfilment.v1.FulfilmentService/PublishZones", For::Workforce),
     ("/eservices.fulfilment.v1.FulfilmentService/PublishCapacity", For::Workforce),
     ("/eservices.fulfilment.v1.FulfilmentService/ListZoneBookings", For::Workforce),
+    ("/eservices.reference.v1.ReferenceService/ListInboxFiles", For::Reference),
+    ("/eservices.reference.v1.ReferenceService/StartImport", For::Reference),
+    ("/eservices.reference.v1.ReferenceService/GetImport", For::Reference),
+    ("/eservices.reference.v1.ReferenceService/ListImports", For::Reference),
+    ("/eservices.reference.v1.ReferenceService/CancelImport", For::Reference),
+    ("/eservices.reference.v1.ReferenceService/ListImportProblems", For::Reference),
+    ("/eservices.reference.v1.ReferenceService/ListReleases", For::Reference),
+    ("/eservices.reference.v1.ReferenceService/GetRelease", For::Reference),
+    ("/eservices.reference.v1.ReferenceService/CompareReleases", For::Reference),
+    ("/eservices.reference.v1.ReferenceService/ServeRelease", For::Reference),
+    ("/eservices.reference.v1.ReferenceService/RollBackRelease", For::Reference),
+    ("/eservices.reference.v1.ReferenceService/RemoveRelease", For::Reference),
     ("/eservices.sandbox.v1.SandboxService/AdvanceClock", For::Operator(&["sandbox-clock"])),
     ("/eservices.sandbox.v1.SandboxService/SetClockSpeed", For::Operator(&["sandbox-clock"])),
     ("/eservices.sandbox.v1.SandboxService/ResetAppointments", For::Operator(&["sandbox"])),
@@ -102,6 +116,18 @@ FulfilmentService/PublishZones ! back office with workforce
 Health/Check any
 Health/Watch any
 IdentityService/WhoAmI any
+ReferenceService/CancelImport ! back office with reference
+ReferenceService/CompareReleases back office with reference
+ReferenceService/GetImport back office with reference
+ReferenceService/GetRelease back office with reference
+ReferenceService/ListImportProblems back office with reference
+ReferenceService/ListImports back office with reference
+ReferenceService/ListInboxFiles back office with reference
+ReferenceService/ListReleases back office with reference
+ReferenceService/RemoveRelease ! back office with reference
+ReferenceService/RollBackRelease ! back office with reference
+ReferenceService/ServeRelease ! back office with reference
+ReferenceService/StartImport ! back office with reference
 SandboxService/AdvanceClock ! † operator with sandbox-clock
 SandboxService/ResetAppointments ! † operator with sandbox
 SandboxService/SetClockSpeed ! † operator with sandbox-clock
@@ -397,7 +423,7 @@ async fn certificates_that_stand_for_nobody_are_told_so_and_the_connection_ends(
     assert_eq!(traces(&world).await, before);
     walk(&world, "the right certificate", &right, |whom| match whom {
         For::Any | For::Operator(_) => In,
-        For::Workforce => BACK_OFFICE_ONLY,
+        For::Workforce | For::Reference => BACK_OFFICE_ONLY,
     })
     .await;
 }
@@ -423,19 +449,19 @@ async fn callers_without_the_right_are_told_which_link_misses() {
     walk(&world, "the certificate names no e-service of ours", &not_named, |whom| match whom {
         For::Any => In,
         For::Operator(_) => NOT_IN_CERTIFICATE,
-        For::Workforce => BACK_OFFICE_ONLY,
+        For::Workforce | For::Reference => BACK_OFFICE_ONLY,
     })
     .await;
     walk(&world, "no subscription", &not_subscribed, |whom| match whom {
         For::Any => In,
         For::Operator(_) => NOT_SUBSCRIBED,
-        For::Workforce => BACK_OFFICE_ONLY,
+        For::Workforce | For::Reference => BACK_OFFICE_ONLY,
     })
     .await;
     walk(&world, "no role", &without_role, |whom| match whom {
         For::Any => In,
         For::Operator(_) => OPERATORS_ONLY,
-        For::Workforce => ROLE_MISSING,
+        For::Workforce | For::Reference => ROLE_MISSING,
     })
     .await;
     walk(&world, "suspended operator", &suspended, |_| SUSPENDED).await;
@@ -461,12 +487,20 @@ async fn each_right_opens_its_methods_and_no_other() {
             For::Any => In,
             For::Operator(opens) if opens.contains(held) => In,
             For::Operator(_) => NOT_SUBSCRIBED,
-            For::Workforce => BACK_OFFICE_ONLY,
+            For::Workforce | For::Reference => BACK_OFFICE_ONLY,
         })
         .await;
     }
     walk(&world, "workforce", &workforce, |whom| match whom {
         For::Any | For::Workforce => In,
+        For::Reference => ROLE_MISSING,
+        For::Operator(_) => OPERATORS_ONLY,
+    })
+    .await;
+    let keeper = world.system("catalogue", &["reference"]).await;
+    walk(&world, "reference", &keeper, |whom| match whom {
+        For::Any | For::Reference => In,
+        For::Workforce => ROLE_MISSING,
         For::Operator(_) => OPERATORS_ONLY,
     })
     .await;
@@ -484,7 +518,7 @@ async fn production_has_no_sandbox_and_refuses_the_other_environment() {
         For::Any => In,
         For::Operator(["sandbox" | "sandbox-clock"]) => NON_PRODUCTION_ONLY,
         For::Operator(_) => In,
-        For::Workforce => BACK_OFFICE_ONLY,
+        For::Workforce | For::Reference => BACK_OFFICE_ONLY,
     })
     .await;
     for version in VERSIONS {

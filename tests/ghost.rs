@@ -101,6 +101,11 @@ const NO_OBJECTS: &[&str] = &[
     "street_code",
     "street_number",
     "zone_code",
+    "files",
+    "from_release",
+    "import_id",
+    "release",
+    "to_release",
 ];
 
 /// Calls `visit` with each field below a message and its path.

@@ -19,6 +19,7 @@ mod golden;
 mod identity;
 mod protocol;
 mod race;
+mod reference;
 mod releases;
 mod replay;
 mod revocation;

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -19,52 +18,13 @@ use eservices_reference::{Options, Reference, Store};
 use eservices_server::platform::network::releases::{self, ReleaseRow};
 use tokio::task::JoinSet;
 
-use crate::harness::{SIRENS, World, real_now, repo};
-
-/// Buildings of the test's releases, by the street that they stand in.
-const BUILDINGS: [&str; 3] = ["IMB/77058/X/0001", "IMB/77058/X/0002", "IMB/77058/X/0003"];
-
-/// The files of a release in which every record says which release it is of: street, PM, box and socket.
-fn files(folder: &Path, version: u32) -> Vec<PathBuf> {
-    let header = "IdentifiantImmeuble;EtatImmeuble;ReferencePM;EtatPM;CodeInseeImmeuble;CodePostalImmeuble;CommuneImmeuble;\
-                  NomVoieImmeuble;NumeroVoieImmeuble;NombreLogementsAdresseIPE;TypeProjectionGeographique;\
-                  CoordonneeImmeubleX;CoordonneeImmeubleY\n";
-    let pm = format!("FI-77058-{version:04}");
-    let pbo = format!("PT {version:06}");
-    let (mut ipe, mut structure, mut lines) = (
-        header.to_owned(),
-        "IMB;batiment;escalier;etage;PM;PMT;PBO;type_PBO;localisation_PBO;fibres_PBO;lien_PM_PRDM;logements\n".to_owned(),
-        "PTO;IMB;batiment;escalier;etage;PBO;etat\n".to_owned(),
-    );
-    for (n, imb) in BUILDINGS.iter().enumerate() {
-        ipe += &format!(
-            "{imb};DEPLOYE;{pm};DEPLOYE;77058;77600;BUSSY;RUE NUMERO {version};{n};1;WGS84;2.71;48.84\n"
-        );
-        structure += &format!("{imb};_NA_;_NA_;_NA_;{pm};;{pbo};CH:V{version};LIEU {version};8;;1\n");
-        lines += &format!("FI-{version:04}-{n:04};{imb};_NA_;_NA_;_NA_;{pbo};V{version}\n");
-    }
-    let folder = folder.join(version.to_string());
-    std::fs::create_dir_all(&folder).unwrap();
-    let named = [
-        (format!("T_77_ESVC_PM_IPEZMD_V30_202611{version:02}.csv"), ipe),
-        ("structure.csv".to_owned(), structure),
-        ("lignes.csv".to_owned(), lines),
-    ];
-    named
-        .into_iter()
-        .map(|(name, text)| {
-            let path = folder.join(name);
-            std::fs::write(&path, text).unwrap();
-            path
-        })
-        .collect()
-}
+use crate::harness::{BUILDINGS, SIRENS, World, ipe_files, real_now, repo};
 
 /// Imports two releases that differ in every record; answers their names by version.
 fn two_releases(world: &World) -> BTreeMap<u32, String> {
     let options = Options { memory_bytes: 16 << 20, dry_run: false, today: "2026-11-24".parse().unwrap() };
-    let import = |version| {
-        let files = files(world.dir.path(), version);
+    let import = |version: u32| {
+        let files = ipe_files(&world.dir.path().join(version.to_string()), version);
         let imported =
             world.platform.releases.import(&files, &options, &mut |_| eservices_reference::GO_ON).unwrap();
         assert_eq!(imported.problems, []);

@@ -9,18 +9,24 @@ use eservices::{
     sandbox::v1::{AdvanceClockRequest, ResetAppointmentsRequest, advance_clock_request::Target},
 };
 use eservices_client::new_request_id;
-use eservices_server::platform::{config::Environment, db::Db, registry::Holder};
+use eservices_reference::{GO_ON, Options};
+use eservices_server::platform::{
+    config::Environment,
+    db::Db,
+    network::releases::{self as rows, ReleaseRow},
+    registry::{self, Holder},
+};
 use http_body_util::Full;
 use hyper::client::conn::http2::SendRequest;
 use prost::Message as _;
 
 use self::examples::{Example, Setting, Who, example};
 use crate::harness::{
-    ALL, Identity, SIRENS, World, database,
+    ALL, Identity, Plan, SIRENS, World, database,
     database::number,
-    hold, hold_request,
+    hold, hold_request, ipe_files,
     raw::{Answer, Raw, framed, grpc},
-    reason, slot_id,
+    real_now, reason, slot_id,
 };
 
 const HOLD: &str = "/eservices.appointments.v1.AppointmentService/HoldAppointment";
@@ -44,10 +50,21 @@ struct Effect {
     zones: i64,
     /// Start of business time, seconds.
     clock: i64,
+    /// Imports that calls started.
+    imports: i64,
+    /// Changes of release.
+    activations: i64,
+    /// Releases whose files were removed.
+    removed: i64,
 }
 
 impl Effect {
     async fn so_far(db: &Db) -> Self {
+        // An import that a call started ends by itself, with an event and a line of its own.
+        let running = "SELECT COUNT(*) FROM reference_imports WHERE state = 'running' AND node <> 'none'";
+        while number(db, running).await > 0 {
+            tokio::task::yield_now().await;
+        }
         Self {
             requests: number(db, "SELECT COUNT(*) FROM requests").await,
             events: number(db, "SELECT COUNT(*) FROM events").await,
@@ -64,6 +81,9 @@ impl Effect {
             slots: number(db, "SELECT COUNT(*) FROM appointments_slots").await,
             zones: number(db, "SELECT COUNT(*) FROM appointments_zones").await,
             clock: number(db, "SELECT base / 1000000 FROM business_clock").await,
+            imports: number(db, "SELECT COUNT(*) FROM reference_imports").await,
+            activations: number(db, "SELECT COUNT(*) FROM reference_activations").await,
+            removed: number(db, "SELECT COUNT(*) FROM reference_releases WHERE removed_at <> 0").await,
         }
     }
 
@@ -80,6 +100,9 @@ impl Effect {
             slots: self.slots - before.slots,
             zones: self.zones - before.zones,
             clock: self.clock - before.clock,
+            imports: self.imports - before.imports,
+            activations: self.activations - before.activations,
+            removed: self.removed - before.removed,
         }
     }
 }
@@ -88,22 +111,55 @@ impl Effect {
 struct Stage {
     world: World,
     operators: [(Identity, Setting); 2],
-    systems: [Identity; 2],
+    systems: [(Identity, Setting); 2],
 }
 
 impl Stage {
-    async fn set() -> Self {
-        let world = World::start().await;
+    async fn set(path: &str) -> Self {
+        let mut plan = Plan::default();
+        // What the test itself writes of an import must not be taken for dead.
+        plan.config.reference.import_silent_seconds = 3_600;
+        let world = World::from(plan).await;
         world.capacity(4).await;
         let mut operators = Vec::new();
         for siren in &SIRENS[..2] {
             let identity = world.operator(siren, ALL).await;
             let held = hold(&world.client(&identity).await, &slot_id(8, "08:00")).await;
-            operators.push((identity, Setting { reference: held.reference, etag: held.etag }));
+            operators.push((
+                identity,
+                Setting {
+                    reference: held.reference,
+                    etag: held.etag,
+                    releases: [String::new(), String::new()],
+                },
+            ));
         }
+        let releases = match path.starts_with("/eservices.reference.") {
+            true => releases(&world, path).await,
+            false => [String::new(), String::new()],
+        };
         let holder = Holder::system("workforce").unwrap();
-        let first = world.certificate(&holder, &["workforce"], Environment::NonProduction).await;
-        let systems = [first, world.system("planning", &["workforce"]).await];
+        let id = new_request_id();
+        let roles = ["reference", "workforce"].map(str::to_owned);
+        let network = world.platform.network.load();
+        registry::grant(
+            &world.platform.db,
+            world.by(&id),
+            &holder,
+            &roles[..1],
+            network.reference.eservices(),
+        )
+        .await
+        .unwrap();
+        let first = world.certificate(&holder, &["reference", "workforce"], Environment::NonProduction).await;
+        let second = world.system("planning", &["reference", "workforce"]).await;
+        // Each removes another release, where it removes one.
+        let setting = |n: usize| Setting {
+            reference: String::new(),
+            etag: String::new(),
+            releases: [releases[n].clone(), releases[1 - n].clone()],
+        };
+        let systems = [(first, setting(0)), (second, setting(1))];
         let operators = operators.try_into().unwrap_or_else(|_| unreachable!());
         Self { world, operators, systems }
     }
@@ -111,7 +167,7 @@ impl Stage {
     fn caller(&self, who: Who, n: usize) -> (&Identity, &Setting) {
         match who {
             Who::Operator => (&self.operators[n].0, &self.operators[n].1),
-            Who::System => (&self.systems[n], &self.operators[0].1),
+            Who::System => (&self.systems[n].0, &self.systems[n].1),
         }
     }
 
@@ -125,6 +181,35 @@ impl Stage {
     async fn effect(&self) -> Effect {
         Effect::so_far(&self.world.platform.db).await
     }
+}
+
+/// Two releases of the store that are not served, and a served one after another; files in the inbox; for the cancellation
+/// of an import one that no node runs.
+async fn releases(world: &World, path: &str) -> [String; 2] {
+    let options = Options { memory_bytes: 16 << 20, dry_run: false, today: "2026-11-24".parse().unwrap() };
+    let import = |version: u32| {
+        let files = ipe_files(&world.dir.path().join(format!("files{version}")), version);
+        world.platform.releases.import(&files, &options, &mut |_| GO_ON).unwrap().manifest
+    };
+    let names = [1, 2, 3, 4].map(|version| {
+        let manifest = import(version);
+        (manifest.id().to_owned(), ReleaseRow::of(&manifest, "s-test", real_now()))
+    });
+    for (n, (_, row)) in names.iter().enumerate() {
+        rows::bring_in(&world.platform.db, row, n >= 2, real_now()).await.unwrap();
+    }
+    ipe_files(&world.dir.path().join("inbox"), 5);
+    if path.ends_with("/CancelImport") {
+        database::change(
+            &world.platform.db,
+            "INSERT INTO reference_imports (import_id, party_id, state, files, serve, dry_run, node, heartbeat, cancelled, \
+             phase, done, total, row_count, refused, remarks, release, served, fault, started_at) \
+             VALUES ('0f8fad5b-d9cb-469f-a165-70867728950e', 's-workforce', 'running', 'a.csv', 0, 0, 'none', 0, 0, 0, 0, 0, \
+             0, 0, 0, '', 0, '', 0)",
+        )
+        .await;
+    }
+    [names[0].0.clone(), names[1].0.clone()]
 }
 
 async fn call(sender: &SendRequest<Full<Bytes>>, path: &str, message: Vec<u8>) -> Answer {
@@ -147,7 +232,7 @@ fn mutating() -> impl Iterator<Item = (&'static str, Example)> {
 #[tokio::test]
 async fn five_at_once_are_one_effect_and_equal_bytes() {
     for (path, example) in mutating() {
-        let stage = Stage::set().await;
+        let stage = Stage::set(path).await;
         let (identity, setting) = stage.caller(example.who, 0);
         let connections = [stage.connection(identity).await, stage.connection(identity).await];
         let id = new_request_id();
@@ -196,7 +281,7 @@ async fn move_on(stage: &Stage) {
 #[tokio::test]
 async fn another_caller_may_use_the_same_request_id() {
     for (path, example) in mutating() {
-        let stage = Stage::set().await;
+        let stage = Stage::set(path).await;
         let id = new_request_id();
         for n in 0..2 {
             let (identity, setting) = stage.caller(example.who, n);

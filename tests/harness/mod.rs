@@ -102,6 +102,9 @@ impl Default for Plan {
         let mut config = Config::default();
         config.tokens.current = "a secret of the tests, long enough for a key".into();
         config.timings.registry_poll_millis = 50;
+        // Below the folder of the world.
+        config.reference.inbox = "inbox".into();
+        config.reference.import_megabytes = 64;
         config.timings.sweep_millis = 60_000;
         config.timings.tls_poll_millis = 50;
         config.quota.insert(
@@ -175,6 +178,9 @@ impl World {
         config.tls.key = dir.path().join("server.key");
         config.tls.client_ca = dir.path().join("root.pem");
         config.reference.folder = dir.path().join("reference");
+        if !config.reference.inbox.as_os_str().is_empty() {
+            config.reference.inbox = dir.path().join(&config.reference.inbox);
+        }
         let db = Db::open(&config.database).await.unwrap();
         db.migrate().await.unwrap();
         let machine = Arc::new(AtomicI64::new(real_now().as_microsecond()));
@@ -318,6 +324,44 @@ pub fn demo_reference() -> Arc<Reference> {
     static DEMO: OnceLock<Arc<Reference>> = OnceLock::new();
     let make = || Arc::new(Reference::from_files(&repo().join("server/demo-data")).unwrap());
     Arc::clone(DEMO.get_or_init(make))
+}
+
+/// Buildings of the test's releases, by the street that they stand in.
+pub const BUILDINGS: [&str; 3] = ["IMB/77058/X/0001", "IMB/77058/X/0002", "IMB/77058/X/0003"];
+
+/// The files of a release in which every record says which release it is of: street, PM, box and socket.
+pub fn ipe_files(folder: &Path, version: u32) -> Vec<PathBuf> {
+    let header = "IdentifiantImmeuble;EtatImmeuble;ReferencePM;EtatPM;CodeInseeImmeuble;CodePostalImmeuble;CommuneImmeuble;\
+                  NomVoieImmeuble;NumeroVoieImmeuble;NombreLogementsAdresseIPE;TypeProjectionGeographique;\
+                  CoordonneeImmeubleX;CoordonneeImmeubleY\n";
+    let pm = format!("FI-77058-{version:04}");
+    let pbo = format!("PT {version:06}");
+    let (mut ipe, mut structure, mut lines) = (
+        header.to_owned(),
+        "IMB;batiment;escalier;etage;PM;PMT;PBO;type_PBO;localisation_PBO;fibres_PBO;lien_PM_PRDM;logements\n".to_owned(),
+        "PTO;IMB;batiment;escalier;etage;PBO;etat\n".to_owned(),
+    );
+    for (n, imb) in BUILDINGS.iter().enumerate() {
+        ipe += &format!(
+            "{imb};DEPLOYE;{pm};DEPLOYE;77058;77600;BUSSY;RUE NUMERO {version};{n};1;WGS84;2.71;48.84\n"
+        );
+        structure += &format!("{imb};_NA_;_NA_;_NA_;{pm};;{pbo};CH:V{version};LIEU {version};8;;1\n");
+        lines += &format!("FI-{version:04}-{n:04};{imb};_NA_;_NA_;_NA_;{pbo};V{version}\n");
+    }
+    std::fs::create_dir_all(folder).unwrap();
+    let named = [
+        (format!("T_77_ESVC_PM_IPEZMD_V30_202611{version:02}.csv"), ipe),
+        ("structure.csv".to_owned(), structure),
+        ("lignes.csv".to_owned(), lines),
+    ];
+    named
+        .into_iter()
+        .map(|(name, text)| {
+            let path = folder.join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        })
+        .collect()
 }
 
 /// A certificate that nobody registered.

@@ -3,6 +3,10 @@
 use eservices::{
     appointments::v1::{CancelAppointmentRequest, HoldAppointmentRequest, RescheduleAppointmentRequest},
     fulfilment::v1::{DayCapacity, PublishCapacityRequest, PublishZonesRequest, SlotCapacity, Zone},
+    reference::v1::{
+        CancelImportRequest, RemoveReleaseRequest, RollBackReleaseRequest, ServeReleaseRequest,
+        StartImportRequest,
+    },
     sandbox::v1::{
         AdvanceClockRequest, ResetAppointmentsRequest, SetClockSpeedRequest, advance_clock_request::Target,
     },
@@ -12,10 +16,12 @@ use prost::Message as _;
 use super::Effect;
 use crate::harness::{day_after, intervention, slot_id};
 
-/// An appointment of the caller, held in the first slot of J+8.
+/// An operator's appointment, held in the first slot of J+8; a system's releases.
 pub struct Setting {
     pub reference: String,
     pub etag: String,
+    /// Of the store, not served: what the caller acts on, and another one.
+    pub releases: [String; 2],
 }
 
 /// Which kind of caller a method is for.
@@ -49,6 +55,9 @@ const ONE: Effect = Effect {
     slots: 0,
     zones: 0,
     clock: 0,
+    imports: 0,
+    activations: 0,
+    removed: 0,
 };
 
 pub fn example(path: &str) -> Example {
@@ -103,8 +112,55 @@ pub fn example(path: &str) -> Example {
         "/eservices.fulfilment.v1.FulfilmentService/PublishCapacity" => {
             system(|_, id| capacity(id, 1), |_, id| capacity(id, 2), Effect { slots: 1, ..ONE })
         }
+        // The end of the import is an event and a line too.
+        "/eservices.reference.v1.ReferenceService/StartImport" => system(
+            |_, id| import(id, false),
+            |_, id| import(id, true),
+            Effect { events: 2, audit_lines: 2, imports: 1, ..ONE },
+        ),
+        "/eservices.reference.v1.ReferenceService/CancelImport" => system(
+            |_, id| cancel_import(id, IMPORT),
+            |_, id| cancel_import(id, "7d444840-9dc0-11d1-b245-5ffdce74fad2"),
+            ONE,
+        ),
+        "/eservices.reference.v1.ReferenceService/ServeRelease" => system(
+            |setting, id| serve(id, &setting.releases[0]),
+            |setting, id| serve(id, &setting.releases[1]),
+            Effect { activations: 1, ..ONE },
+        ),
+        "/eservices.reference.v1.ReferenceService/RollBackRelease" => Example {
+            who: Who::System,
+            body: |_, id| RollBackReleaseRequest { request_id: id.to_owned() }.encode_to_vec(),
+            other_body: None,
+            effect: Effect { activations: 1, ..ONE },
+        },
+        "/eservices.reference.v1.ReferenceService/RemoveRelease" => system(
+            |setting, id| remove(id, &setting.releases[0]),
+            |setting, id| remove(id, &setting.releases[1]),
+            Effect { removed: 1, ..ONE },
+        ),
         _ => panic!("{path} changes something and has no example here: write one, and its effect"),
     }
+}
+
+/// The import that the stage wrote.
+const IMPORT: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
+
+fn import(id: &str, dry_run: bool) -> Vec<u8> {
+    let files = vec!["T_77_ESVC_PM_IPEZMD_V30_20261105.csv".into(), "structure.csv".into()];
+    StartImportRequest { request_id: id.into(), files, serve_when_done: false, dry_run }.encode_to_vec()
+}
+
+fn cancel_import(id: &str, import_id: &str) -> Vec<u8> {
+    CancelImportRequest { request_id: id.into(), import_id: import_id.into() }.encode_to_vec()
+}
+
+fn serve(id: &str, release: &str) -> Vec<u8> {
+    ServeReleaseRequest { request_id: id.into(), release: release.into() }.encode_to_vec()
+}
+
+fn remove(id: &str, release: &str) -> Vec<u8> {
+    RemoveReleaseRequest { request_id: id.into(), release: release.into() }.encode_to_vec()
 }
 
 fn hold(id: &str, slot: &str) -> Vec<u8> {
