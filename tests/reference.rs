@@ -5,9 +5,7 @@ use std::{fmt::Write as _, path::PathBuf};
 
 use eservices::{
     addresses::v1::{TranslateAddressRequest, translate_address_request::Key},
-    reference::v1::{
-        self as pb, DifferenceKind, ImportState, ProblemOutcome, ReleaseState,
-    },
+    reference::v1::{self as pb, DifferenceKind, ImportState, ProblemOutcome, ReleaseState},
 };
 use eservices_client::{Client, new_request_id};
 use eservices_reference::GO_ON;
@@ -144,7 +142,10 @@ async fn from_files_to_a_served_release_and_back() {
     let first = import(&client, &[NOVEMBER], true).await;
     assert_eq!((first.state(), first.served, first.row_count), (ImportState::Done, true, 3), "{first:?}");
     assert_eq!((first.refused_count, first.remark_count, first.fault.as_str()), (0, 0, ""));
-    assert_eq!((first.started_by.as_str(), first.files.as_slice()), ("s-catalogue", &[NOVEMBER.to_owned()][..]));
+    assert_eq!(
+        (first.started_by.as_str(), first.files.as_slice()),
+        ("s-catalogue", &[NOVEMBER.to_owned()][..])
+    );
     assert!(first.release.starts_with("20261101-") && first.release.len() == 21, "{}", first.release);
     let november = first.release.as_str();
     assert_eq!(answers(&world, &operator, "IMB/77058/X/000A").await.as_deref(), Some(november));
@@ -159,7 +160,8 @@ async fn from_files_to_a_served_release_and_back() {
     let found = api().compare_releases(compare(november, december)).await.unwrap().into_inner();
     let counts = (found.added_count, found.changed_count, found.removed_count, found.same_count);
     assert_eq!(counts, (2, 1, 1, 1));
-    let moves: Vec<_> = found.moves.iter().map(|m| (m.before.as_str(), m.after.as_str(), m.building_count)).collect();
+    let moves: Vec<_> =
+        found.moves.iter().map(|m| (m.before.as_str(), m.after.as_str(), m.building_count)).collect();
     assert_eq!(moves, [("CIBLE", "DEPLOYE", 1)]);
     let examples: Vec<_> = found
         .examples
@@ -188,7 +190,7 @@ async fn from_files_to_a_served_release_and_back() {
     assert_eq!(answers(&world, &operator, "IMB/77058/X/000D").await, None);
     assert_eq!(answers(&world, &operator, "IMB/77058/X/000C").await.as_deref(), Some(november));
     for release in [november, december] {
-        let status = api().remove_release(remove(release)).await;
+        let status = api().remove_release(remove(release)).await.map(drop);
         assert_eq!(refusal(status.clone()).metadata("release"), Some(release));
         assert_eq!(reason(status), "RELEASE_SERVED");
     }
@@ -231,7 +233,12 @@ fn row(problem: &pb::ImportProblem) -> Row<'_> {
     (file, *line, column, value, reason, problem.outcome())
 }
 
-async fn problems(client: &Client, import_id: &str, size: u32, token: &str) -> pb::ListImportProblemsResponse {
+async fn problems(
+    client: &Client,
+    import_id: &str,
+    size: u32,
+    token: &str,
+) -> pb::ListImportProblemsResponse {
     let request = pb::ListImportProblemsRequest {
         import_id: import_id.into(),
         page_size: size,
@@ -273,11 +280,16 @@ async fn bad_rows_are_listed_and_the_counts_are_those_of_these_files() {
     assert_eq!(seen.next_page_token, "");
     let seven = format!("{}…", "7".repeat(80));
     let lines: Vec<_> = seen.problems.iter().map(row).collect();
-    let refused = |line, column, value, reason| (NOVEMBER, line, column, value, reason, ProblemOutcome::Refused);
+    let refused =
+        |line, column, value, reason| (NOVEMBER, line, column, value, reason, ProblemOutcome::Refused);
     assert_eq!(lines[0], refused(3, "", "IMB/77058/X/000B", "1 fields where the header has 13"));
     assert_eq!(lines[1], refused(4, "NombreLogementsAdresseIPE", "-1", "expected a whole number, 0 or more"));
     assert_eq!(lines[2], refused(5, "CoordonneeImmeubleY", "148.84", "a latitude is between -90 and 90"));
-    assert_eq!((lines[3].1, lines[3].2, lines[3].3), (6, "CodePostalImmeuble", "[31m"), "no control characters");
+    assert_eq!(
+        (lines[3].1, lines[3].2, lines[3].3),
+        (6, "CodePostalImmeuble", "[31m"),
+        "no control characters"
+    );
     assert_eq!(lines[4], refused(7, "IdentifiantImmeuble", "", "is empty"));
     assert_eq!((lines[5].1, lines[5].2, lines[5].3), (8, "CoordonneeImmeubleX", seven.as_str()));
     assert_eq!(lines.len(), 6);
@@ -368,9 +380,12 @@ async fn what_is_not_in_the_inbox_is_not_imported() {
     let request = |page_token| pb::ListInboxFilesRequest { page_size: 2, page_token };
     let page = client.reference().list_inbox_files(request(String::new())).await.unwrap().into_inner();
     let rest = client.reference().list_inbox_files(request(page.next_page_token)).await.unwrap().into_inner();
-    assert_eq!((page.files.len(), rest.files[0].name.as_str(), rest.next_page_token.as_str()), (2, JANUARY, ""));
+    assert_eq!(
+        (page.files.len(), rest.files[0].name.as_str(), rest.next_page_token.as_str()),
+        (2, JANUARY, "")
+    );
 
-    let answer = start(&["folder.csv", NOVEMBER, "link.csv", "pipe.csv", "absent.csv"]).await;
+    let answer = start(&["folder.csv", NOVEMBER, "link.csv", "pipe.csv", "absent.csv"]).await.map(drop);
     let error = refusal(answer.clone());
     let told: Vec<_> =
         error.precondition_violations().into_iter().map(|v| (v.subject, v.description)).collect();
@@ -390,7 +405,8 @@ async fn what_is_not_in_the_inbox_is_not_imported() {
     let error = refusal(Err::<(), _>(status));
     assert_eq!((error.precondition_violations().len(), error.metadata("violation_count")), (20, Some("100")));
 
-    for bad in [&["../secret.csv"][..], &["/etc/passwd"], &[".hidden.csv"], &[""], &[], &[NOVEMBER, NOVEMBER]] {
+    for bad in [&["../secret.csv"][..], &["/etc/passwd"], &[".hidden.csv"], &[""], &[], &[NOVEMBER, NOVEMBER]]
+    {
         assert_eq!(reason(start(bad).await), "FIELDS_INVALID", "{bad:?}");
     }
     let both = pb::StartImportRequest { dry_run: true, ..self::request(&[NOVEMBER], true) };
@@ -426,11 +442,11 @@ async fn a_damaged_release_is_refused_and_the_old_one_serves_on() {
         (&whole[..last], format!("buildings.rec: has {last} bytes where the manifest tells {}", whole.len())),
     ] {
         std::fs::write(&file, bytes).unwrap();
-        let answers = [
+        let told = [
             client.reference().serve_release(serve(&december)).await.map(drop),
             client.reference().compare_releases(compare(&november, &december)).await.map(drop),
         ];
-        for answer in answers {
+        for answer in told {
             let error = refusal(answer.clone());
             assert_eq!(error.metadata("release"), Some(december.as_str()));
             assert_eq!(error.metadata("fault"), Some(fault.as_str()));
@@ -442,7 +458,10 @@ async fn a_damaged_release_is_refused_and_the_old_one_serves_on() {
     // Its manifest is one line of the list.
     std::fs::remove_file(file.with_file_name("manifest.toml")).unwrap();
     let told = release(&client, &december).await;
-    assert_eq!((told.state(), told.fault.as_str()), (ReleaseState::Damaged, "manifest.toml: the file is missing"));
+    assert_eq!(
+        (told.state(), told.fault.as_str()),
+        (ReleaseState::Damaged, "manifest.toml: the file is missing")
+    );
 
     let mended = import(&client, &[DECEMBER], true).await;
     assert_eq!((mended.state(), mended.served, mended.release), (ImportState::Done, true, december.clone()));
@@ -472,10 +491,11 @@ async fn in_the_middle(client: &Client, import_id: &str) {
         let run = get(client, import_id).await;
         assert_eq!(run.state(), ImportState::Running, "over before its middle: {run:?}");
         let progress = run.progress.unwrap();
-        if progress.phase() >= pb::ImportPhase::Read {
-            assert!(progress.done > 0 || progress.phase() > pb::ImportPhase::Read, "{progress:?}");
+        if progress.phase() == pb::ImportPhase::Read && progress.done > 0 {
+            assert!(progress.done < progress.total, "{progress:?}");
             return;
         }
+        assert!(progress.phase() <= pb::ImportPhase::Read, "its middle was missed: {progress:?}");
     }
 }
 
@@ -496,11 +516,15 @@ async fn an_import_is_cancelled_in_the_middle_and_alone_meanwhile() {
         assert_eq!(refusal(answer.clone()).metadata("import_id"), Some(run.import_id.as_str()));
         assert_eq!(reason(answer), "IMPORT_RUNNING");
     }
-    let cancel = || pb::CancelImportRequest { request_id: new_request_id(), import_id: run.import_id.clone() };
+    let cancel =
+        || pb::CancelImportRequest { request_id: new_request_id(), import_id: run.import_id.clone() };
     let told = other.reference().cancel_import(cancel()).await.unwrap().into_inner();
     assert!(told.revision > 0 && told.run.unwrap().cancel_requested);
     let over = end(&client, &run.import_id).await;
-    assert_eq!((over.state(), over.fault.as_str(), over.release.as_str()), (ImportState::Cancelled, "cancelled", ""));
+    assert_eq!(
+        (over.state(), over.fault.as_str(), over.release.as_str()),
+        (ImportState::Cancelled, "cancelled", "")
+    );
     assert!(!over.served);
     assert!(!world.dir.path().join("reference/staging").exists());
     assert_eq!(std::fs::read_dir(world.dir.path().join("reference/releases")).unwrap().count(), 1);
@@ -589,13 +613,15 @@ async fn a_repeat_after_a_deadline_finds_the_answer() {
     assert!(answer.changed, "once, by the first call or by this one");
     assert_eq!(database::number(&world.platform.db, "SELECT COUNT(*) FROM reference_activations").await, 1);
     // Answered from what is stored: nobody gets to read any more.
-    let found = client.reference().compare_releases(compare(&november, &december)).await.unwrap().into_inner();
+    let found =
+        client.reference().compare_releases(compare(&november, &december)).await.unwrap().into_inner();
     let turn = world.platform.reading.turn().await.unwrap();
     assert_eq!(client.reference().serve_release(wanted).await.unwrap().into_inner(), answer);
     drop(turn);
     let file = world.dir.path().join("reference/releases").join(&december).join("buildings.rec");
     std::fs::remove_file(file).unwrap();
-    let again = client.reference().compare_releases(compare(&november, &december)).await.unwrap().into_inner();
+    let again =
+        client.reference().compare_releases(compare(&november, &december)).await.unwrap().into_inner();
     assert_eq!(again, found, "what was compared is kept");
 }
 
@@ -607,7 +633,7 @@ async fn the_store_has_one_writer() {
     let client = keeper(&world).await;
     let november = import(&client, &[NOVEMBER], false).await.release;
     let removal = world.platform.releases.removal(&november).unwrap();
-    let answer = client.reference().remove_release(remove(&november)).await;
+    let answer = client.reference().remove_release(remove(&november)).await.map(drop);
     assert_eq!(refusal(answer.clone()).metadata("import_id"), Some(""));
     assert_eq!(reason(answer), "IMPORT_RUNNING");
     let run = import(&client, &[DECEMBER], false).await;

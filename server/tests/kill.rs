@@ -7,6 +7,7 @@
 
 mod clients;
 mod history;
+mod imports;
 mod process;
 
 use std::{

@@ -9,7 +9,7 @@ use eservices_server::platform::{
     config::{Config, Database, Environment},
     db::Db,
     pki::{Authority, KeySource, Profile, Validity},
-    registry::{self, Brand, By, Holder, NewOperator},
+    registry::{self, Brand, By, Holder, NewOperator, NewSystem},
 };
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
@@ -43,6 +43,8 @@ pub struct World {
     pub dir: TempDir,
     pub database_url: String,
     pub operators: Vec<Operator>,
+    /// A system that keeps the reference data.
+    pub keeper: Operator,
     root_pem: String,
 }
 
@@ -89,9 +91,10 @@ impl World {
         for siren in SIRENS {
             operators.push(operator(&db, &issuing, &reference, siren).await);
         }
+        let keeper = keeper(&db, &issuing, &reference).await;
         furnish(&db).await;
         db.close().await;
-        Self { dir, database_url, operators, root_pem: root.certificate_pem().to_owned() }
+        Self { dir, database_url, operators, keeper, root_pem: root.certificate_pem().to_owned() }
     }
 
     /// What the server reads.
@@ -103,7 +106,7 @@ impl World {
              [listen]\ngrpc = \"{grpc}\"\nlocal = \"{local}\"\n\
              [tls]\ncertificate = \"{dir}/server.pem\"\nkey = \"{dir}/server.key\"\nclient_ca = \"{dir}/root.pem\"\n\
              [database]\nurl = \"{url}\"\n\
-             [reference]\nfolder = \"{dir}/reference\"\n\
+             [reference]\nfolder = \"{dir}/reference\"\ninbox = \"{dir}/inbox\"\nimport_silent_seconds = 2\n\
              [quota.standard]\ncalls_per_second = 100000\nburst = 100000\nconcurrent_calls = 1000\n\
              [timings]\nsweep_millis = 100\n\
              [log]\nfilter = \"warn\"\n\
@@ -154,13 +157,37 @@ async fn operator(db: &Db, issuing: &Authority, reference: &Reference, siren: &s
     };
     registry::create_operator(db, by, &new).await.unwrap();
     let holder = Holder::operator(siren).unwrap();
-    registry::grant(db, by, &holder, &[RIGHT.to_owned()], reference.eservices()).await.unwrap();
+    certified(db, issuing, reference, holder, RIGHT).await
+}
+
+async fn keeper(db: &Db, issuing: &Authority, reference: &Reference) -> Operator {
+    let id = new_request_id();
+    let new = NewSystem {
+        code: "catalogue".into(),
+        display_name: "Catalogue".into(),
+        quota_tier: "standard".into(),
+    };
+    registry::create_system(db, By::cli(&id, now()), &new).await.unwrap();
+    certified(db, issuing, reference, Holder::system("catalogue").unwrap(), "reference").await
+}
+
+/// Grants a party what it needs and issues a certificate that names it.
+async fn certified(
+    db: &Db,
+    issuing: &Authority,
+    reference: &Reference,
+    holder: Holder,
+    right: &str,
+) -> Operator {
+    let id = new_request_id();
+    let by = By::cli(&id, now());
+    registry::grant(db, by, &holder, &[right.to_owned()], reference.eservices()).await.unwrap();
     let profile = Profile::Client {
         holder: holder.clone(),
         display_name: "Kill".into(),
         environment: Environment::NonProduction,
-        names: vec![RIGHT.into()],
-        label: format!("{siren}_kill"),
+        names: vec![right.into()],
+        label: format!("{}_kill", holder.code()),
     };
     let issued = issuing.issue(&profile, KeySource::Generate, Validity::days(now(), 397).unwrap()).unwrap();
     registry::register_certificate(db, by, issued.registration.as_ref().unwrap(), reference.eservices())

@@ -115,3 +115,155 @@ async fn what_orders_write_is_read_back() {
     })
     .await;
 }
+
+fn import(id: &str, started_at: i64) -> imports::ImportRow {
+    imports::ImportRow {
+        import_id: id.into(),
+        party_id: "s-a".into(),
+        state: "running".into(),
+        files: "a.csv\nb.csv".into(),
+        serve: 1,
+        node: "n1".into(),
+        started_at,
+        ..imports::ImportRow::default()
+    }
+}
+
+fn end(state: &'static str) -> imports::End {
+    imports::End { state, row_count: 7, refused: 2, remarks: 1, release: "r".into(), fault: "f".into() }
+}
+
+#[tokio::test]
+async fn one_import_runs_at_a_time_and_its_node_alone_ends_it() {
+    on_each_engine(|db| async move {
+        let mut tx = db.begin().await.unwrap();
+        assert!(imports::insert(&mut tx.conn(), &import("a", 10)).await.unwrap());
+        assert!(!imports::insert(&mut tx.conn(), &import("b", 20)).await.unwrap(), "another one runs");
+        tx.commit().await.unwrap();
+        let beat = |node: &'static str| imports::beat(&db, "a", node, (3, 100, 900));
+        assert_eq!(beat("n1").await.unwrap(), Some(imports::Told { cancelled: 0 }));
+        assert_eq!(beat("n2").await.unwrap(), None, "it is not this node's");
+        let mut tx = db.begin().await.unwrap();
+        assert!(imports::cancel(&mut tx.conn(), "a").await.unwrap());
+        assert!(!imports::cancel(&mut tx.conn(), "b").await.unwrap());
+        tx.commit().await.unwrap();
+        assert_eq!(beat("n1").await.unwrap(), Some(imports::Told { cancelled: 1 }));
+        let mut tx = db.begin().await.unwrap();
+        let found = imports::find(&mut tx.conn(), "a").await.unwrap().unwrap();
+        assert_eq!((found.phase, found.done, found.total, found.ended_at), (3, 100, 900, None));
+        let running = imports::running(&mut tx.conn()).await.unwrap().unwrap();
+        assert_eq!(
+            (running.import_id.as_str(), running.party_id.as_str(), running.heartbeat),
+            ("a", "s-a", 2)
+        );
+        // Seen at an earlier beat: it lives.
+        let before = imports::Running { heartbeat: 1, ..running.clone() };
+        assert!(!imports::bury(&mut tx.conn(), &before, ("failed", "gone"), 5).await.unwrap());
+        assert_eq!(imports::lock(&mut tx.conn(), "a", "n2").await.unwrap(), None);
+        assert!(imports::lock(&mut tx.conn(), "a", "n1").await.unwrap().is_some());
+        imports::end(&mut tx.conn(), "a", &end("done"), true, 30).await.unwrap();
+        // What is over stays as it is.
+        imports::end(&mut tx.conn(), "a", &end("failed"), false, 40).await.unwrap();
+        assert!(!imports::bury(&mut tx.conn(), &running, ("failed", "gone"), 50).await.unwrap());
+        let over = imports::find(&mut tx.conn(), "a").await.unwrap().unwrap();
+        assert_eq!((over.state.as_str(), over.row_count, over.refused, over.remarks), ("done", 7, 2, 1));
+        assert_eq!((over.release.as_str(), over.served, over.ended_at), ("r", 1, Some(30)));
+        assert_eq!(imports::lock(&mut tx.conn(), "a", "n1").await.unwrap(), None);
+        assert!(imports::insert(&mut tx.conn(), &import("b", 20)).await.unwrap());
+        let running = imports::running(&mut tx.conn()).await.unwrap().unwrap();
+        assert!(imports::bury(&mut tx.conn(), &running, ("failed", "gone"), 60).await.unwrap());
+        assert!(imports::running(&mut tx.conn()).await.unwrap().is_none());
+        let page = imports::page(&mut tx.conn(), (i64::MAX, ""), 10).await.unwrap();
+        assert_eq!(page.iter().map(|row| row.import_id.as_str()).collect::<Vec<_>>(), ["b", "a"]);
+        let page = imports::page(&mut tx.conn(), (20, "b"), 10).await.unwrap();
+        assert_eq!(page.iter().map(|row| row.import_id.as_str()).collect::<Vec<_>>(), ["a"]);
+        tx.commit().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn problems_are_kept_of_the_last_imports() {
+    on_each_engine(|db| async move {
+        let mut tx = db.begin().await.unwrap();
+        let problem = |position| imports::ProblemRow {
+            position,
+            file: "a.csv".into(),
+            line: position + 2,
+            field: String::new(),
+            value: "é".into(),
+            reason: "is empty".into(),
+            refused: 1,
+        };
+        let rows: Vec<_> = (0..2_500).map(problem).collect();
+        for n in 0..22 {
+            let id = format!("i{n:02}");
+            assert!(imports::insert(&mut tx.conn(), &import(&id, n)).await.unwrap());
+            imports::end(&mut tx.conn(), &id, &end("refused"), false, n).await.unwrap();
+            let rows = if n == 21 { &rows[..] } else { &rows[..1] };
+            imports::put_problems(&mut tx.conn(), &id, rows).await.unwrap();
+        }
+        for (id, from, limit, expected) in [
+            ("i00", 0, 10, 0),
+            ("i01", 0, 10, 0),
+            ("i02", 0, 10, 1),
+            ("i21", 2_495, 10, 5),
+            ("i21", 0, 100, 100),
+        ] {
+            let found = imports::problems(&mut tx.conn(), id, from, limit).await.unwrap();
+            assert_eq!(found.len(), expected, "{id}");
+        }
+        let found = imports::problems(&mut tx.conn(), "i21", 1_000, 1).await.unwrap();
+        assert_eq!(found, [problem(1_000)]);
+        tx.rollback().await.unwrap();
+    })
+    .await;
+}
+
+/// A removal and a change of release lock the same row: whichever comes second sees the first.
+#[tokio::test]
+async fn a_release_that_is_removed_is_not_served_and_the_other_way_round() {
+    use releases::{Activated, ReleaseRow, Removed};
+    let now = |n: i64| jiff::Timestamp::from_second(n).unwrap();
+    let row = |name: &str| ReleaseRow {
+        release: name.into(),
+        sha256: "s".into(),
+        sources: "a.csv".into(),
+        buildings: 3,
+        imported_on: "2026-11-01".into(),
+        registered_at: 1,
+        registered_by: "s-a".into(),
+        removed_at: 0,
+    };
+    on_each_engine(move |db| async move {
+        for name in ["a", "b", "c"] {
+            assert!(releases::bring_in(&db, &row(name), name == "a", now(1)).await.unwrap());
+        }
+        assert_eq!(releases::take_away(&db, "a", now(2)).await.unwrap(), Removed::InUse);
+        assert_eq!(releases::take_away(&db, "b", now(2)).await.unwrap(), Removed::Now);
+        assert_eq!(releases::take_away(&db, "b", now(3)).await.unwrap(), Removed::Unknown);
+        assert_eq!(releases::take_away(&db, "none", now(3)).await.unwrap(), Removed::Unknown);
+        let mut tx = db.begin().await.unwrap();
+        let activate = async |tx: &mut crate::platform::db::Tx, name| {
+            releases::activate(&mut tx.conn(), name, "s-a", now(4)).await.unwrap()
+        };
+        assert_eq!(activate(&mut tx, "b").await, Activated::Gone);
+        assert_eq!(activate(&mut tx, "none").await, Activated::Gone);
+        assert_eq!(activate(&mut tx, "a").await, Activated::Already);
+        assert_eq!(activate(&mut tx, "c").await, Activated::Now);
+        let served = releases::served(&mut tx.conn()).await.unwrap();
+        assert_eq!((served.release.as_str(), served.previous.as_str(), served.activation), ("c", "a", 2));
+        tx.commit().await.unwrap();
+        // What a rollback goes back to stays, and a removal that is refused leaves no trace.
+        assert_eq!(releases::take_away(&db, "a", now(5)).await.unwrap(), Removed::InUse);
+        let found = releases::find(&mut db.read().await.unwrap().conn(), "a").await.unwrap().unwrap();
+        assert_eq!(found.removed_at, 0);
+        // Imported again it is there again.
+        assert!(releases::bring_in(&db, &row("b"), false, now(6)).await.unwrap());
+        assert!(!releases::bring_in(&db, &row("b"), false, now(7)).await.unwrap());
+        let page = releases::page(&mut db.read().await.unwrap().conn(), (1, "a"), 10).await.unwrap();
+        let page: Vec<_> = page.iter().map(|row| (row.release.as_str(), row.removed_at)).collect();
+        assert_eq!(page, [("b", 0), ("c", 0)]);
+    })
+    .await;
+}
