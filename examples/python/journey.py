@@ -6,6 +6,7 @@ Every answer is compared with what the documentation promises; the first differe
 import argparse
 import datetime
 import pathlib
+import time
 import uuid
 
 import grpc
@@ -18,6 +19,7 @@ from eservices.common.v1 import address_pb2, common_pb2
 from eservices.eligibility.v1 import eligibility_service_pb2 as el, eligibility_service_pb2_grpc as el_grpc
 from eservices.fulfilment.v1 import fulfilment_service_pb2 as fu, fulfilment_service_pb2_grpc as fu_grpc
 from eservices.identity.v1 import identity_service_pb2 as idt, identity_service_pb2_grpc as idt_grpc
+from eservices.reference.v1 import import_pb2, reference_service_pb2 as re, reference_service_pb2_grpc as re_grpc
 from eservices.sandbox.v1 import sandbox_service_pb2 as sa, sandbox_service_pb2_grpc as sa_grpc
 
 BUILDING = "IMB/77058/X/0218"
@@ -127,6 +129,26 @@ def capacity(workforce: grpc.Channel, today: datetime.date) -> None:
     check("PublishCapacity slots", published.slot_count, 42)
 
 
+def reference(workforce: grpc.Channel) -> None:
+    """Import what is in the inbox, and follow the import."""
+    keeper = re_grpc.ReferenceServiceStub(workforce)
+    files = [file.name for file in keeper.ListInboxFiles(re.ListInboxFilesRequest()).files]
+    check("ListInboxFiles", files, ["DEMO_77_ESVC_PM_IPEZMD_V30_20261101.csv", "lignes.csv", "structure.csv"])
+    code, info, _ = refusal(keeper.StartImport, re.StartImportRequest(request_id=new_id(), files=["absent.csv"]))
+    check("StartImport of nothing", (code, info.reason), (grpc.StatusCode.FAILED_PRECONDITION, "INBOX_FILE_MISSING"))
+    request = re.StartImportRequest(request_id=new_id(), files=files)
+    run = keeper.StartImport(request).run
+    check("StartImport again", keeper.StartImport(request).run.import_id == run.import_id, True)
+    deadline = time.monotonic() + 60
+    while run.state == import_pb2.IMPORT_STATE_RUNNING and time.monotonic() < deadline:
+        time.sleep(0.05)
+        run = keeper.GetImport(re.GetImportRequest(import_id=run.import_id)).run
+    # The demo was made of these files: the release stays.
+    check("GetImport", run.state, import_pb2.IMPORT_STATE_SAME_RECORDS)
+    release = keeper.GetRelease(re.GetReleaseRequest(release=run.release)).release
+    check("GetRelease", (release.file_count, list(files) == [f for f in release.files if "built in" not in f]), (6, True))
+
+
 def booking(alpha: grpc.Channel, beta: grpc.Channel, workforce: grpc.Channel) -> None:
     """Form, search, hold, replay, get, move, refuse, list, cancel, lapse."""
     rdv = ap_grpc.AppointmentServiceStub(alpha)
@@ -197,6 +219,7 @@ def main() -> None:
     today = identity_and_eligibility(alpha)
     address(alpha)
     capacity(workforce, today)
+    reference(workforce)
     booking(alpha, beta, workforce)
     print("journey passed")
 

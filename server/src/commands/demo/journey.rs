@@ -13,12 +13,12 @@ use eservices::{
 use eservices_client::{Client, Status, new_request_id};
 use jiff::{Timestamp, ToSpan as _};
 
-use super::{address::address, show::Show, world::World};
+use super::{address::address, reference::reference, show::Show, world::World};
 use crate::platform::clock::paris_day;
 
 pub(super) const ALPHA: &str = "Opérateur Alpha";
 const BETA: &str = "Opérateur Bêta";
-const WORKFORCE: &str = "workforce system";
+pub(super) const WORKFORCE: &str = "workforce system";
 const BUILDING: &str = "IMB/77058/X/0218";
 
 pub(super) type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -30,6 +30,7 @@ pub async fn run(world: &World, port: u16, show: &Show) -> Outcome<()> {
     let workforce = connect(world, port, "workforce").await?;
     let today = who_am_i(&alpha, show).await?;
     publish(&workforce, today, show).await?;
+    reference(&workforce, show).await?;
     reset(&alpha, show).await?;
     address(&alpha, show).await?;
     eligibility(&alpha, show).await?;

@@ -2,6 +2,7 @@
 
 mod address;
 mod journey;
+mod reference;
 mod show;
 mod world;
 

@@ -47,7 +47,7 @@ const CAST: [(&str, &str, &str, &str, &[&str]); 3] = [
         &["e-rdv-entreprise", "e-rdv-grand-public", "eligibilite", "sandbox", "sandbox-clock", "tao"],
     ),
     ("operator-beta", "900000027", "Opérateur Bêta", "BETA", &["e-rdv-grand-public", "eligibilite"]),
-    ("workforce", "workforce", "Planification des interventions", "", &["workforce"]),
+    ("workforce", "workforce", "Planification des interventions", "", &["reference", "workforce"]),
 ];
 
 /// The demo, ready to be served.
@@ -281,6 +281,7 @@ fn configuration(dir: &Path, port: u16, local_port: u16) -> Result<Config, Box<d
     config.tls.client_ca = dir.join("root.pem");
     config.database.url = format!("sqlite:{}", dir.join("eservices.db").display());
     config.reference.folder = dir.join("reference");
+    config.reference.inbox = dir.join("files");
     config.tokens.current = key.unwrap_or_else(new_key);
     config.log.filter = "warn".into();
     fs::write(&path, toml::to_string(&config)?)?;
