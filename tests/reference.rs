@@ -568,10 +568,28 @@ async fn a_server_that_stops_ends_its_import_and_says_so() {
     db.close().await;
 }
 
+/// Nobody hears of it any more, and another node may take it for dead: it ends well before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_without_its_database_ends() {
+    let mut plan = Plan::default();
+    plan.config.reference.import_silent_seconds = 1;
+    let world = World::from(plan).await;
+    put_many(&world);
+    let client = keeper(&world).await;
+    let run = start(&client, &[NOVEMBER], true).await;
+    in_the_middle(&client, &run.import_id).await;
+    world.platform.db.close().await;
+    while world.dir.path().join("reference/staging").exists() {
+        tokio::task::yield_now().await;
+    }
+    let releases = std::fs::read_dir(world.dir.path().join("reference/releases")).unwrap().count();
+    assert_eq!(releases, 0, "it did not come to its end");
+}
+
 #[tokio::test]
 async fn an_import_whose_node_is_gone_has_failed() {
     let mut plan = Plan::default();
-    plan.config.reference.import_silent_seconds = 1;
+    plan.config.reference.import_silent_seconds = 2;
     let world = World::from(plan).await;
     three_months(&world);
     let client = keeper(&world).await;

@@ -328,7 +328,9 @@ impl Config {
         need(stalled_answer_seconds > 0, "limits.stalled_answer_seconds", "expected a number above 0");
         let Reference { import_megabytes, import_silent_seconds, .. } = self.reference;
         need(import_megabytes >= 16, "reference.import_megabytes", "expected 16 or more");
-        need(import_silent_seconds > 0, "reference.import_silent_seconds", "expected a number above 0");
+        let beats = import_silent_seconds.saturating_mul(1_000) / self.timings.registry_poll_millis.max(1);
+        let expected = "expected ten times timings.registry_poll_millis or more";
+        need(beats >= 10, "reference.import_silent_seconds", expected);
         let days = self.certificates.longest_days;
         need((1..=1_096).contains(&days), "certificates.longest_days", "expected 1 to 1096 days");
         faults

@@ -106,9 +106,9 @@ impl World {
              [listen]\ngrpc = \"{grpc}\"\nlocal = \"{local}\"\n\
              [tls]\ncertificate = \"{dir}/server.pem\"\nkey = \"{dir}/server.key\"\nclient_ca = \"{dir}/root.pem\"\n\
              [database]\nurl = \"{url}\"\n\
-             [reference]\nfolder = \"{dir}/reference\"\ninbox = \"{dir}/inbox\"\nimport_silent_seconds = 2\n\
+             [reference]\nfolder = \"{dir}/reference\"\ninbox = \"{dir}/inbox\"\nimport_silent_seconds = 3\n\
              [quota.standard]\ncalls_per_second = 100000\nburst = 100000\nconcurrent_calls = 1000\n\
-             [timings]\nsweep_millis = 100\n\
+             [timings]\nsweep_millis = 100\nregistry_poll_millis = 100\n\
              [log]\nfilter = \"warn\"\n\
              [tokens]\ncurrent = \"a secret of the tests, long enough for a key\"\n",
         )

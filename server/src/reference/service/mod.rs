@@ -22,6 +22,7 @@ use crate::platform::{
     form,
     identity::Caller,
     network::imports::{ImportRow, RUNNING},
+    quota::Permit,
     unit_of_work,
 };
 
@@ -131,12 +132,19 @@ impl ReferenceService for Service {
         &self,
         request: Request<pb::CompareReleasesRequest>,
     ) -> Result<Response<pb::CompareReleasesResponse>, Status> {
+        // Its leave to have a call under way goes with the work, so that a reset does not free it early.
+        let permit = request.extensions().get::<Permit>().cloned();
         let request = request.into_inner();
         let mut violations = Violations::default();
         let from = wire::release("from_release", &request.from_release, &mut violations);
         let to = wire::release("to_release", &request.to_release, &mut violations);
         violations.check()?;
-        tracked(&self.0, releases::compare(Arc::clone(&self.0), from, to)).await
+        let compared = releases::compare(Arc::clone(&self.0), from, to);
+        tracked(&self.0, async move {
+            let _permit = permit;
+            compared.await
+        })
+        .await
     }
 
     async fn serve_release(
