@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     Platform, course,
     network::{releases, store},
-    registry, unit_of_work,
+    registry, retention,
 };
 
 /// How long one look may take.
@@ -87,7 +87,7 @@ async fn network(platform: &Arc<Platform>) {
 
 async fn purges(platform: &Platform) {
     loop {
-        match unit_of_work::forget_old_replies(platform).await {
+        match retention::forget_old_replies(platform).await {
             Ok(0) => {}
             Ok(rows) => tracing::info!(rows, "old replies were forgotten"),
             Err(error) => tracing::error!(%error, "old replies cannot be forgotten"),

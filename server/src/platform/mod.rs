@@ -24,6 +24,7 @@ pub mod pki;
 pub mod probes;
 pub mod quota;
 pub mod registry;
+pub mod retention;
 pub mod telemetry;
 #[cfg(test)]
 pub mod testing;

@@ -7,24 +7,24 @@
 //!
 //! Knows no slice: a slice brings a [`Command`].
 
+mod origin;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use prost::Message;
 use rand::RngExt as _;
-use sha2::{Digest as _, Sha256};
 use sqlx::FromRow;
 use tracing::Instrument as _;
 
+pub use self::origin::{Origin, Sender, open};
 use super::{
     Platform,
-    audit::{AuditLine, Chain, hex},
+    audit::{AuditLine, Chain},
     clock::Course,
     course,
     db::{Conn, Tx},
     error::{Error, Reason},
-    identity::Caller,
-    quota::Permit,
 };
 use crate::{many, sql};
 
@@ -41,47 +41,6 @@ pub trait Command: Send + Sync + 'static {
 
     /// Loads, decides, stores, announces.
     fn run(&self, work: &mut Work) -> impl Future<Output = Result<Self::Answer, Error>> + Send;
-}
-
-/// Who sent a mutating request, and the hash of its body without its id.
-pub struct Sender {
-    /// Who calls.
-    pub caller: Caller,
-    body_hash: String,
-    permit: Option<Permit>,
-}
-
-/// Which request a command comes from.
-#[derive(Clone, Debug)]
-pub struct Origin {
-    caller: Caller,
-    method: &'static str,
-    request_id: String,
-    body_hash: String,
-    /// Held until the work is done, so that a reset does not free it early.
-    _permit: Option<Permit>,
-}
-
-/// Takes a mutating request apart: its sender, its id as it was written, and the rest.
-pub fn open<T: Message>(
-    request: tonic::Request<T>,
-    id: impl FnOnce(&mut T) -> &mut String,
-) -> Result<(Sender, String, T), Error> {
-    let (caller, permit) = (Caller::of(&request)?, request.extensions().get().cloned());
-    let mut request = request.into_inner();
-    // Without the id: the same UUID in other letters is the same request.
-    let request_id = std::mem::take(id(&mut request));
-    let body_hash = hex(&Sha256::digest(request.encode_to_vec()));
-    Ok((Sender { caller, body_hash, permit }, request_id, request))
-}
-
-impl Sender {
-    /// The origin of the command that the request asks for.
-    #[must_use]
-    pub fn origin(self, method: &'static str, request_id: String) -> Origin {
-        let Self { caller, body_hash, permit } = self;
-        Origin { caller, method, request_id, body_hash, _permit: permit }
-    }
 }
 
 /// The transaction as a command sees it.
@@ -386,15 +345,4 @@ async fn stored_reply(work: &mut Work, origin: &Origin) -> Result<Option<Stored>
         origin.method,
         &origin.request_id,
     )
-}
-
-/// Deletes replies that are older than their retention (machine time); answers how many.
-pub async fn forget_old_replies(platform: &Platform) -> Result<u64, sqlx::Error> {
-    const DAY: i64 = 86_400_000_000;
-    let before =
-        platform.clock.machine().as_microsecond() - i64::from(platform.config.timings.replay_days) * DAY;
-    let mut tx = platform.db.begin().await?;
-    let rows = sql!(execute, &mut tx.conn(), "DELETE FROM requests WHERE created_at < $1", before)?;
-    tx.commit().await?;
-    Ok(rows)
 }
