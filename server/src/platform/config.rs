@@ -33,6 +33,8 @@ pub struct Config {
     pub quota: BTreeMap<String, Quota>,
     /// Intervals and patience, machine time.
     pub timings: Timings,
+    /// The Watch.
+    pub events: Events,
     /// Log output.
     pub log: Log,
     /// Eligibility.
@@ -172,6 +174,20 @@ pub struct Timings {
     pub replay_days: u32,
 }
 
+/// The Watch; machine time.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Events {
+    /// A watch that has nothing to show says so after so long, seconds.
+    pub heartbeat_seconds: u32,
+    /// How often it is asked what other nodes committed, milliseconds.
+    pub poll_millis: u64,
+    /// Watches open at once with one certificate, on one node.
+    pub watches_per_certificate: usize,
+    /// How long events are kept, days.
+    pub retention_days: u32,
+}
+
 /// Log output.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -276,6 +292,12 @@ impl Default for Config {
                 drain_seconds: 10,
                 replay_days: 30,
             },
+            events: Events {
+                heartbeat_seconds: 15,
+                poll_millis: 250,
+                watches_per_certificate: 20,
+                retention_days: 30,
+            },
             log: Log { format: LogFormat::Text, filter: "info".into() },
             eligibility: Eligibility { qualification_days: 30 },
             tokens: Tokens { current: String::new(), previous: String::new() },
@@ -315,6 +337,15 @@ impl Config {
         need(abuses_per_certificate > 0, "limits.abuses_per_certificate", "expected a number above 0");
         need(stalled_request_seconds > 0, "limits.stalled_request_seconds", "expected a number above 0");
         need(stalled_answer_seconds > 0, "limits.stalled_answer_seconds", "expected a number above 0");
+        let Events { heartbeat_seconds, poll_millis, watches_per_certificate, retention_days } = self.events;
+        need(
+            (1..=3_600).contains(&heartbeat_seconds),
+            "events.heartbeat_seconds",
+            "expected 1 to 3600 seconds",
+        );
+        need(poll_millis > 0, "events.poll_millis", "expected a number above 0");
+        need(watches_per_certificate > 0, "events.watches_per_certificate", "expected a number above 0");
+        need(retention_days > 0, "events.retention_days", "expected a number above 0");
         let days = self.certificates.longest_days;
         need((1..=1_096).contains(&days), "certificates.longest_days", "expected 1 to 1096 days");
         faults

@@ -25,6 +25,7 @@ pub mod probes;
 pub mod quota;
 pub mod registry;
 pub mod retention;
+pub mod revisions;
 pub mod telemetry;
 #[cfg(test)]
 pub mod testing;
@@ -40,7 +41,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
     clock::Clock, config::Config, connection::Connections, cool_down::CoolDown, db::Db, identity::Standing,
-    ids::Ids, network::Current, token::Keys,
+    ids::Ids, network::Current, revisions::Revisions, token::Keys,
 };
 
 /// What every slice stands on.
@@ -61,6 +62,8 @@ pub struct Platform {
     pub tokens: Keys,
     /// The registry as last read.
     pub standing: Standing,
+    /// How far watched parties have come.
+    pub revisions: Revisions,
     /// Open connections.
     pub connections: Arc<Connections>,
     /// Who is not served for a while.
@@ -107,6 +110,7 @@ impl Platform {
             clock,
             ids,
             standing: Standing::default(),
+            revisions: Revisions::default(),
             connections: Arc::default(),
             methods,
             entered: AtomicU64::new(0),

@@ -71,6 +71,7 @@ struct PartyRow {
 struct EventRow {
     party_id: String,
     revision: i64,
+    e_service: String,
     kind: &'static str,
     resource: String,
     state: String,
@@ -101,10 +102,12 @@ impl Work {
         self.machine_now
     }
 
-    /// Announces a change of one object to its owner: an event with the owner's next revision, which is answered.
+    /// Announces a change of one object to its owner: an event with the owner's next revision, which is answered. It is shown
+    /// to whoever holds the e-service (or role, of a back-office system) that the change belongs to.
     pub async fn announce(
         &mut self,
         owner: &str,
+        e_service: impl Into<String>,
         kind: &'static str,
         resource: impl Into<String>,
         state: impl Into<String>,
@@ -118,6 +121,7 @@ impl Work {
         self.events.push(EventRow {
             party_id: owner.to_owned(),
             revision,
+            e_service: e_service.into(),
             kind,
             resource: resource.into(),
             state: state.into(),
@@ -147,15 +151,25 @@ impl Work {
         Ok(())
     }
 
-    async fn finish(mut self) -> Result<Tx, Error> {
+    /// Writes what was announced and noted: all but the commit is done.
+    async fn finish(mut self) -> Result<Finished, Error> {
         let (occurred_at, recorded_at) = (self.now.as_microsecond(), self.machine_now.as_microsecond());
         if !self.events.is_empty() {
             many!(
                 &mut self.tx.conn(),
-                "INSERT INTO events (party_id, revision, kind, resource, state, occurred_at, recorded_at) ",
+                "INSERT INTO events (party_id, revision, e_service, kind, resource, state, occurred_at, recorded_at) ",
                 self.events,
                 "",
-                |e| (&e.party_id, e.revision, e.kind, &e.resource, &e.state, occurred_at, recorded_at)
+                |e| (
+                    &e.party_id,
+                    e.revision,
+                    &e.e_service,
+                    e.kind,
+                    &e.resource,
+                    &e.state,
+                    occurred_at,
+                    recorded_at
+                )
             )?;
         }
         for line in &self.lines {
@@ -184,7 +198,25 @@ impl Work {
                 &row.chain.audit_head,
             )?;
         }
-        Ok(self.tx)
+        let reached = self.events.into_iter().map(|event| (event.party_id, event.revision)).collect();
+        Ok(Finished { tx: self.tx, reached })
+    }
+}
+
+/// A work that is written and not committed, and how far its parties come with it.
+struct Finished {
+    tx: Tx,
+    reached: BTreeMap<String, i64>,
+}
+
+impl Finished {
+    /// Commits, and tells those who watch.
+    async fn commit(self, platform: &Platform) -> Result<(), Error> {
+        self.tx.commit().await?;
+        for (party_id, revision) in &self.reached {
+            platform.revisions.reached(party_id, *revision);
+        }
+        Ok(())
     }
 }
 
@@ -268,10 +300,10 @@ async fn attempt<C: Command>(
     };
     let resource = work.lines.first().map(|l| l.resource.clone()).unwrap_or_default();
     let created_at = work.machine_now.as_microsecond();
-    let mut tx = work.finish().await?;
+    let mut done = work.finish().await?;
     sql!(
         execute,
-        &mut tx.conn(),
+        &mut done.tx.conn(),
         "INSERT INTO requests (party_id, method, request_id, body_hash, resource, response, created_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
         party_id,
@@ -282,7 +314,7 @@ async fn attempt<C: Command>(
         answer.encode_to_vec(),
         created_at,
     )?;
-    tx.commit().await?;
+    done.commit(platform).await?;
     Ok(answer)
 }
 
@@ -295,7 +327,7 @@ async fn attempt_own<C: Command>(
     let mut work = begin(platform, SERVER_ACTOR, action, String::new(), owner).await?;
     match command.run(&mut work).await {
         Ok(answer) => {
-            work.finish().await?.commit().await?;
+            work.finish().await?.commit(platform).await?;
             Ok(answer)
         }
         Err(error) => {
