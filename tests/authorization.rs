@@ -46,6 +46,9 @@ enum For {
 
 const E_RDV: For = For::Operator(&["e-rdv-grand-public", "e-rdv-entreprise"]);
 
+/// The e-services that have events.
+const WATCH: For =
+    For::Operator(&["e-rdv-grand-public", "e-rdv-entreprise", "e-just-fibre", "sandbox", "sandbox-clock"]);
 const TAO_OR_ELIGIBILITY: For = For::Operator(&["tao", "eligibilite"]);
 const TAO: For = For::Operator(&["tao"]);
 
@@ -67,6 +70,7 @@ const MATRIX: &[(&str, For)] = &[
     ("/eservices.appointments.v1.AppointmentService/CancelAppointment", E_RDV),
     ("/eservices.appointments.v1.AppointmentService/GetAppointment", E_RDV),
     ("/eservices.appointments.v1.AppointmentService/ListAppointments", E_RDV),
+    ("/eservices.events.v1.EventService/WatchEvents", WATCH),
     ("/eservices.fulfilment.v1.FulfilmentService/PublishZones", For::Workforce),
     ("/eservices.fulfilment.v1.FulfilmentService/PublishCapacity", For::Workforce),
     ("/eservices.fulfilment.v1.FulfilmentService/ListZoneBookings", For::Workforce),
@@ -96,6 +100,7 @@ AppointmentService/ListAppointments operator with e-rdv-grand-public or e-rdv-en
 AppointmentService/RescheduleAppointment ! operator with e-rdv-grand-public or e-rdv-entreprise
 AppointmentService/SearchSlots operator with e-rdv-grand-public or e-rdv-entreprise
 EligibilityService/CheckEligibility operator with eligibilite
+EventService/WatchEvents operator with e-rdv-grand-public or e-rdv-entreprise or e-just-fibre or sandbox or sandbox-clock
 FulfilmentService/ListZoneBookings back office with workforce
 FulfilmentService/PublishCapacity ! back office with workforce
 FulfilmentService/PublishZones ! back office with workforce

@@ -23,3 +23,4 @@ mod releases;
 mod replay;
 mod revocation;
 mod tidy;
+mod watch;

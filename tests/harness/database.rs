@@ -54,6 +54,14 @@ pub async fn set_course(db: &Db, base: i64, anchor: i64) {
     assert_eq!(changed, 1);
 }
 
+/// Changes the database past all code of ours; answers how many rows.
+pub async fn execute(db: &Db, text: &'static str) -> u64 {
+    match db {
+        Db::Sqlite { writer, .. } => sqlx::query(text).execute(writer).await.unwrap().rows_affected(),
+        Db::Postgres(pool) => sqlx::query(text).execute(pool).await.unwrap().rows_affected(),
+    }
+}
+
 /// One number out of the database.
 pub async fn number(db: &Db, text: &'static str) -> i64 {
     match db {
