@@ -46,9 +46,8 @@ enum For {
 
 const E_RDV: For = For::Operator(&["e-rdv-grand-public", "e-rdv-entreprise"]);
 
-/// The e-services that have events.
-const WATCH: For =
-    For::Operator(&["e-rdv-grand-public", "e-rdv-entreprise", "e-just-fibre", "sandbox", "sandbox-clock"]);
+/// The e-services of production that have events.
+const WATCH: For = For::Operator(&["e-rdv-grand-public", "e-rdv-entreprise", "e-just-fibre"]);
 const TAO_OR_ELIGIBILITY: For = For::Operator(&["tao", "eligibilite"]);
 const TAO: For = For::Operator(&["tao"]);
 
@@ -100,7 +99,7 @@ AppointmentService/ListAppointments operator with e-rdv-grand-public or e-rdv-en
 AppointmentService/RescheduleAppointment ! operator with e-rdv-grand-public or e-rdv-entreprise
 AppointmentService/SearchSlots operator with e-rdv-grand-public or e-rdv-entreprise
 EligibilityService/CheckEligibility operator with eligibilite
-EventService/WatchEvents operator with e-rdv-grand-public or e-rdv-entreprise or e-just-fibre or sandbox or sandbox-clock
+EventService/WatchEvents operator with e-rdv-grand-public or e-rdv-entreprise or e-just-fibre
 FulfilmentService/ListZoneBookings back office with workforce
 FulfilmentService/PublishCapacity ! back office with workforce
 FulfilmentService/PublishZones ! back office with workforce

@@ -191,7 +191,7 @@ async fn each_change_is_told_as_it_happens() {
     ];
     assert_eq!(lapsed, expected.into());
     assert_eq!(told(&seen[5]), (7, sandbox, "sandbox.appointments_reset", "appointments", "reset"));
-    assert!(seen.iter().all(|e| (50..=200).contains(&e.resume_token.len())));
+    assert!(seen.iter().all(|e| (40..=200).contains(&e.resume_token.len())));
     drop(world);
 }
 
@@ -322,7 +322,8 @@ async fn a_token_that_is_too_old_says_how_to_catch_up() {
     world.machine_on(20 * DAY - 60).await;
     assert_eq!(forget().await, 0, "a minute is left");
     world.machine_on(120).await;
-    assert_eq!(forget().await, 5);
+    // Five of the operator, two of the back office, which published zones and slots.
+    assert_eq!(forget().await, 7);
     assert_eq!(forget().await, 0);
 
     assert_eq!(extent(watch(&client, from(&first.resume_token)).await), ["0", "6", "6"]);
@@ -569,7 +570,13 @@ async fn a_slow_reader_loses_nothing_and_holds_nobody_up() {
     let error = refusal(Err::<(), _>(status));
     assert_eq!(error.reason_name(), Some("EVENTS_NOT_KEPT_ANY_MORE"));
     assert_eq!(error.metadata("asked_revision"), Some(&*last.to_string()));
-    assert_eq!(error.metadata("first_kept_revision"), Some("30001"));
+    let kept_from: i64 = error.metadata("first_kept_revision").unwrap().parse().unwrap();
+    assert!(last + 1 < kept_from && kept_from <= MANY + 1, "{kept_from}");
+    assert_eq!(
+        number(&world.platform.db, "SELECT events_kept_from FROM parties WHERE party_id = 'o-900000001'")
+            .await,
+        30_001
+    );
 }
 
 async fn taken(watch: &mut Watch, count: usize) -> Vec<i64> {
@@ -605,20 +612,21 @@ async fn the_clients_watch_survives_twenty_cuts() {
     let relay = Relay::to(world.address).await;
     let through = world.client_at(relay.address, &identity).await;
     let mut own = through.events().watch(from(&watch(&client, from("")).await.unwrap().1.resume_token));
+    hold(&client, &slot_id(8, "08:00")).await;
+    assert_eq!(taken(&mut own, 1).await, [1], "it stands");
     let mut seen = Vec::new();
     for round in 0..CUTS {
-        for _ in 0..3 {
+        let before = usize::try_from(round % 4).unwrap();
+        for _ in 0..before {
             hold(&client, &slot_id(8, "08:00")).await;
         }
-        // Cut before, between and after what was written arrived.
-        seen.extend(taken(&mut own, usize::try_from(round % 4).unwrap()).await);
+        // What is on its way may arrive before the cut or not; what is written after it needs another stream.
         relay.cut();
         hold(&client, &slot_id(8, "13:00")).await;
+        seen.extend(taken(&mut own, before + 1).await);
     }
-    let rest = usize::try_from(CUTS).unwrap() * 4 - seen.len();
-    seen.extend(taken(&mut own, rest).await);
-    assert_eq!(seen, (1..=80).collect::<Vec<i64>>());
-    assert!(own.connects() >= 15, "{} connects, {} connections", own.connects(), relay.opened());
+    assert_eq!(seen, (2..=51).collect::<Vec<i64>>());
+    assert_eq!(own.connects(), CUTS + 1);
 
     // The server restarts: the watch goes on with the new one.
     let address = world.address;
@@ -626,12 +634,12 @@ async fn the_clients_watch_survives_twenty_cuts() {
     let restarted = world.beside(Some(address)).await;
     let back = world.client_at(restarted.address, &identity).await;
     hold(&back, &slot_id(8, "08:00")).await;
-    assert_eq!(taken(&mut own, 1).await, [81]);
+    assert_eq!(taken(&mut own, 1).await, [52]);
     // What it hands out continues elsewhere.
     let (mut elsewhere, _) = watch(&back, from(own.resume_token())).await.unwrap();
     hold(&back, &slot_id(8, "08:00")).await;
-    assert_eq!(event(&mut elsewhere).await.unwrap().revision, 82);
-    assert_eq!(taken(&mut own, 1).await, [82]);
+    assert_eq!(event(&mut elsewhere).await.unwrap().revision, 53);
+    assert_eq!(taken(&mut own, 1).await, [53]);
     drop((elsewhere, own));
     restarted.server.stop().await;
 }
@@ -692,8 +700,10 @@ fn every_kind_that_is_announced_can_be_watched_and_is_documented() {
     let method = eservices::method("/eservices.events.v1.EventService/WatchEvents").unwrap();
     let page = fs::read_to_string(repo().join("docs/watch.md")).unwrap();
     for kind in KINDS {
+        // What exists outside production only opens no method of production; its events are shown all the same.
+        let opens = |e: &str| method.e_services.contains(&e) || e.starts_with("sandbox");
         assert!(
-            kind.e_services.iter().all(|e| method.e_services.contains(e)),
+            kind.e_services.iter().all(|e| opens(e)),
             "{}: who holds it may watch",
             kind.name
         );

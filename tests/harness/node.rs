@@ -9,7 +9,6 @@ use eservices_server::{
     platform::{
         Parts, Platform, access,
         clock::{Clock, Machine},
-        config::Config,
         db::Db,
         ids::Ids,
         tls::Tls,
@@ -33,11 +32,7 @@ impl World {
     /// Starts another server, which shares database, PKI and machine time; at an address of its own, or at one that is free
     /// again.
     pub async fn beside(&self, at: Option<SocketAddr>) -> Node {
-        self.beside_with(at, self.platform.config.clone()).await
-    }
-
-    /// The same with another configuration.
-    pub async fn beside_with(&self, at: Option<SocketAddr>, config: Config) -> Node {
+        let config = self.platform.config.clone();
         let parts = Parts {
             reference: (demo_reference(), 0),
             releases: Arc::new(Store::open(&config.reference.folder).unwrap()),
@@ -71,7 +66,6 @@ impl World {
 pub struct Relay {
     pub address: SocketAddr,
     cuts: watch::Sender<u64>,
-    opened: watch::Receiver<u64>,
 }
 
 impl Relay {
@@ -79,14 +73,12 @@ impl Relay {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let cuts = watch::Sender::new(0);
-        let (opening, opened) = watch::channel(0);
         let cut = cuts.subscribe();
         tokio::spawn(async move {
             loop {
                 let (mut near, _) = listener.accept().await.unwrap();
                 let mut cut = cut.clone();
                 cut.mark_unchanged();
-                opening.send_modify(|count| *count += 1);
                 tokio::spawn(async move {
                     let Ok(mut far) = TcpStream::connect(server).await else { return };
                     tokio::select! {
@@ -97,16 +89,11 @@ impl Relay {
                 });
             }
         });
-        Self { address, cuts, opened }
+        Self { address, cuts }
     }
 
     /// Cuts every connection.
     pub fn cut(&self) {
         self.cuts.send_modify(|count| *count += 1);
-    }
-
-    /// How many connections were opened so far.
-    pub fn opened(&self) -> u64 {
-        *self.opened.borrow()
     }
 }

@@ -17,7 +17,7 @@ pub struct Kind {
 const E_RDV: &[&str] = &["e-rdv-grand-public", "e-rdv-entreprise"];
 
 /// Every kind that an operator can watch. A slice that announces another one adds its line here (a test looks), and its
-/// e-service to the options of `WatchEvents`.
+/// e-service to the options of `WatchEvents` if it exists in production.
 pub const KINDS: &[Kind] = &[
     Kind { name: "appointments.held", e_services: E_RDV, tells: "a slot is held" },
     Kind { name: "appointments.rescheduled", e_services: E_RDV, tells: "moved to another slot" },
