@@ -702,11 +702,7 @@ fn every_kind_that_is_announced_can_be_watched_and_is_documented() {
     for kind in KINDS {
         // What exists outside production only opens no method of production; its events are shown all the same.
         let opens = |e: &str| method.e_services.contains(&e) || e.starts_with("sandbox");
-        assert!(
-            kind.e_services.iter().all(|e| opens(e)),
-            "{}: who holds it may watch",
-            kind.name
-        );
+        assert!(kind.e_services.iter().all(|e| opens(e)), "{}: who holds it may watch", kind.name);
         let e_services: Vec<String> = kind.e_services.iter().map(|e| format!("`{e}`")).collect();
         let row = format!("| `{}` | {} | {} |", kind.name, e_services.join(", "), kind.tells);
         assert!(page.contains(&row), "docs/watch.md lacks the row\n{row}");
