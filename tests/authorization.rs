@@ -48,6 +48,8 @@ enum For {
 
 const E_RDV: For = For::Operator(&["e-rdv-grand-public", "e-rdv-entreprise"]);
 
+/// The e-services of production that have events.
+const WATCH: For = For::Operator(&["e-rdv-grand-public", "e-rdv-entreprise", "e-just-fibre"]);
 const TAO_OR_ELIGIBILITY: For = For::Operator(&["tao", "eligibilite"]);
 const TAO: For = For::Operator(&["tao"]);
 
@@ -69,6 +71,7 @@ const MATRIX: &[(&str, For)] = &[
     ("/eservices.appointments.v1.AppointmentService/CancelAppointment", E_RDV),
     ("/eservices.appointments.v1.AppointmentService/GetAppointment", E_RDV),
     ("/eservices.appointments.v1.AppointmentService/ListAppointments", E_RDV),
+    ("/eservices.events.v1.EventService/WatchEvents", WATCH),
     ("/eservices.fulfilment.v1.FulfilmentService/PublishZones", For::Workforce),
     ("/eservices.fulfilment.v1.FulfilmentService/PublishCapacity", For::Workforce),
     ("/eservices.fulfilment.v1.FulfilmentService/ListZoneBookings", For::Workforce),
@@ -110,6 +113,7 @@ AppointmentService/ListAppointments operator with e-rdv-grand-public or e-rdv-en
 AppointmentService/RescheduleAppointment ! operator with e-rdv-grand-public or e-rdv-entreprise
 AppointmentService/SearchSlots operator with e-rdv-grand-public or e-rdv-entreprise
 EligibilityService/CheckEligibility operator with eligibilite
+EventService/WatchEvents operator with e-rdv-grand-public or e-rdv-entreprise or e-just-fibre
 FulfilmentService/ListZoneBookings back office with workforce
 FulfilmentService/PublishCapacity ! back office with workforce
 FulfilmentService/PublishZones ! back office with workforce

@@ -66,6 +66,11 @@ const EXAMPLES: &[(&str, &str, &str, Example)] = &[
 /// Text fields of requests that look like the id of an object and are none of an operator's: the caller's own words,
 /// places of the reference, and what the wholesaler publishes for all.
 const NO_OBJECTS: &[&str] = &[
+    "e_services",
+    "kinds",
+    // A filter: a foreign object has no events for the caller, as an absent one has none.
+    "resources",
+    "resume_token",
     "address",
     "ban_id",
     "complement",

@@ -24,3 +24,4 @@ mod releases;
 mod replay;
 mod revocation;
 mod tidy;
+mod watch;

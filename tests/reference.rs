@@ -593,7 +593,7 @@ async fn an_import_whose_node_is_gone_has_failed() {
     let world = World::from(plan).await;
     three_months(&world);
     let client = keeper(&world).await;
-    database::change(
+    database::execute(
         &world.platform.db,
         "INSERT INTO reference_imports (import_id, party_id, state, files, serve, dry_run, node, heartbeat, cancelled, \
          phase, done, total, row_count, refused, remarks, release, served, fault, started_at) \

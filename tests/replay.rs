@@ -200,7 +200,7 @@ async fn releases(world: &World, path: &str) -> [String; 2] {
     }
     ipe_files(&world.dir.path().join("inbox"), 5);
     if path.ends_with("/CancelImport") {
-        database::change(
+        database::execute(
             &world.platform.db,
             "INSERT INTO reference_imports (import_id, party_id, state, files, serve, dry_run, node, heartbeat, cancelled, \
              phase, done, total, row_count, refused, remarks, release, served, fault, started_at) \

@@ -10,7 +10,7 @@ use eservices::{
     sandbox::v1::sandbox_service_client::SandboxServiceClient,
 };
 
-use crate::{Builder, Transport};
+use crate::{Builder, Events, Transport};
 
 /// The largest answer that is read, bytes: the server sends no larger one.
 const MAX_ANSWER: usize = 4 << 20;
@@ -56,6 +56,12 @@ impl Client {
     #[must_use]
     pub fn appointments(&self) -> AppointmentServiceClient<Transport> {
         AppointmentServiceClient::new(self.transport()).max_decoding_message_size(MAX_ANSWER)
+    }
+
+    /// What changes for the operator, as it happens (the Watch).
+    #[must_use]
+    pub fn events(&self) -> Events {
+        Events::new(self.transport())
     }
 
     /// Zones, capacity and bookings, for the wholesaler's back office.

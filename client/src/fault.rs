@@ -1,6 +1,6 @@
 //! What a failure below gRPC means: a status code, and whether another attempt can help. Knows no method.
 
-use std::{error::Error, io};
+use std::{error::Error, fmt, io, sync::Arc};
 
 use h2::Reason;
 use tonic::{Code, Status, TimeoutExpired};
@@ -71,8 +71,29 @@ impl Fault {
     }
 
     fn new(code: Code, transient: bool, error: &(dyn Error + 'static)) -> Self {
-        Self { status: Status::new(code, format!("no answer: {}", describe(error))), transient }
+        let mut status = Status::new(code, format!("no answer: {}", describe(error)));
+        if !transient {
+            status.set_source(Arc::new(Lasting));
+        }
+        Self { status, transient }
     }
+}
+
+/// Marks the status of a failure that no repetition rights, as its source.
+#[derive(Debug)]
+struct Lasting;
+
+impl fmt::Display for Lasting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("another attempt would end alike")
+    }
+}
+
+impl Error for Lasting {}
+
+/// Whether a call failed below gRPC in a way that no repetition rights, for instance for its certificate.
+pub(crate) fn lasts(status: &Status) -> bool {
+    status.source().is_some_and(|source| source.is::<Lasting>())
 }
 
 /// The code of a stream or connection that the server ended: gRPC over HTTP/2, section Errors.
@@ -119,7 +140,13 @@ mod tests {
         assert_eq!(judged(io::Error::from(io::ErrorKind::ConnectionReset)), (Code::Unavailable, true));
         assert_eq!(judged(io::Error::from(io::ErrorKind::UnexpectedEof)), (Code::Unavailable, true));
         let refused = io::Error::new(io::ErrorKind::InvalidData, "received fatal alert: UnknownCA");
-        assert_eq!(judged(refused), (Code::Unavailable, false));
+        let fault = Fault::of_call(Box::new(refused));
+        assert_eq!(
+            (fault.status.code(), fault.transient, lasts(&fault.status)),
+            (Code::Unavailable, false, true)
+        );
+        let reset = Fault::of_call(Box::new(io::Error::from(io::ErrorKind::ConnectionReset)));
+        assert!(!lasts(&reset.status));
     }
 
     #[test]

@@ -32,12 +32,14 @@ mod fault;
 mod retry;
 mod timeout;
 mod transport;
+mod watch;
 
 pub use builder::{Builder, ConnectError};
 pub use client::Client;
 pub use error::{Error, FieldViolation, PreconditionViolation};
 pub use retry::RetryPolicy;
 pub use transport::Transport;
+pub use watch::{Events, Watch};
 
 /// The wire contract: message types, generated clients, method table, reasons, descriptors.
 pub use eservices as contract;

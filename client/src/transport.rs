@@ -57,6 +57,10 @@ impl Transport {
         Self { channel, shared: Arc::new(Shared { timeout, policy, bucket }) }
     }
 
+    pub(crate) fn policy(&self) -> &RetryPolicy {
+        &self.shared.policy
+    }
+
     async fn answer(self, request: Request) -> Result<Response, Status> {
         let (parts, body) = request.into_parts();
         let method = eservices::method(parts.uri.path());

@@ -6,6 +6,7 @@ pub mod addresses;
 pub mod appointments;
 pub mod commands;
 pub mod eligibility;
+pub mod events;
 pub mod fulfilment;
 pub mod identity;
 pub mod platform;
@@ -26,7 +27,7 @@ use eservices::{
 use tokio::{net::TcpListener, task::JoinHandle};
 use tonic::service::Routes;
 
-use self::platform::{Platform, connection, housekeeping, pipeline::Pipeline, tls::Tls};
+use self::platform::{Platform, connection, housekeeping, pipeline::Pipeline, revisions, tls::Tls};
 
 /// A generated server with the configured message limits.
 macro_rules! limited {
@@ -47,6 +48,7 @@ pub fn routes(platform: &Arc<Platform>) -> Routes {
         .add_service(limited!(AddressServiceServer, addresses, platform))
         .add_service(limited!(EligibilityServiceServer, eligibility, platform))
         .add_service(limited!(AppointmentServiceServer, appointments, platform))
+        .add_service(events::Service::new(platform))
         .add_service(limited!(FulfilmentServiceServer, fulfilment, platform))
         .add_service(limited!(ReferenceServiceServer, reference, platform))
         .add_service(limited!(SandboxServiceServer, sandbox, platform));
@@ -88,6 +90,7 @@ pub async fn start(
     let tasks = vec![
         tokio::spawn(Arc::clone(&tls).watch(every, platform.draining.clone())),
         tokio::spawn(housekeeping::run(Arc::clone(&platform))),
+        tokio::spawn(revisions::run(Arc::clone(&platform))),
         tokio::spawn(appointments::sweep(Arc::clone(&platform))),
         tokio::spawn(reference::sweep(Arc::clone(&platform))),
         tokio::spawn(connection::serve(listener, Arc::clone(&platform), tls, pipeline)),

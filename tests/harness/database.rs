@@ -54,11 +54,11 @@ pub async fn set_course(db: &Db, base: i64, anchor: i64) {
     assert_eq!(changed, 1);
 }
 
-/// Changes rows behind the server's back.
-pub async fn change(db: &Db, text: &'static str) {
+/// Changes the database past all code of ours; answers how many rows.
+pub async fn execute(db: &Db, text: &'static str) -> u64 {
     match db {
-        Db::Sqlite { writer, .. } => drop(sqlx::query(text).execute(writer).await.unwrap()),
-        Db::Postgres(pool) => drop(sqlx::query(text).execute(pool).await.unwrap()),
+        Db::Sqlite { writer, .. } => sqlx::query(text).execute(writer).await.unwrap().rows_affected(),
+        Db::Postgres(pool) => sqlx::query(text).execute(pool).await.unwrap().rows_affected(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! Paris, and moves only when a test moves it.
 
 pub mod database;
+pub mod node;
 pub mod raw;
 pub mod trial;
 

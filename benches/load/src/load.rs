@@ -58,6 +58,12 @@ impl Wire {
         Ok(Self(sender))
     }
 
+    /// An answer that lasts.
+    pub async fn stream(&mut self, question: &Question) -> Result<hyper::body::Incoming, Failure> {
+        self.0.ready().await?;
+        Ok(self.0.send_request(question.request()).await?.into_body())
+    }
+
     /// The answer's message; an error unless the status is OK.
     pub async fn ask(&mut self, question: &Question) -> Result<Bytes, Failure> {
         self.0.ready().await?;

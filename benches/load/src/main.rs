@@ -1,4 +1,5 @@
-//! What a call costs the server: eligibility through the whole stack against bare echoes of the same answer.
+//! What a call costs the server: eligibility through the whole stack against bare echoes of the same answer; and what a watch
+//! costs it, and how late it is.
 //!
 //! Each server is a process of its own, so that the kernel counts its CPU time apart from the client's. Everything
 //! stays on 127.0.0.1, in a temporary folder, and ends after the time that was asked for.
@@ -10,6 +11,7 @@ mod launch;
 mod load;
 mod process;
 mod report;
+mod watch;
 mod world;
 
 use std::{
@@ -37,6 +39,8 @@ enum Command {
     Compare(Compare),
     /// Start time, idle memory and size of the server's binary, alone.
     Launch(Launch),
+    /// Watchers of many operators while changes are made: lost, late, memory.
+    Watch(Watched),
     /// The whole server, as `eservices-server serve` runs it.
     #[command(hide = true)]
     ChildEligibility(Child),
@@ -85,6 +89,26 @@ struct Launch {
     server: Option<PathBuf>,
 }
 
+/// How many watch what.
+#[derive(Debug, Args)]
+struct Watched {
+    /// Operators.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=2_000))]
+    operators: u64,
+    /// Watchers, shared out evenly; those of one operator share a connection, a hundred at most.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=50_000))]
+    watchers: u64,
+    /// Changes a second, shared out evenly.
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..=5_000))]
+    per_second: u64,
+    /// For so long, seconds.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// An empty PostgreSQL database [default: a SQLite file in a temporary folder].
+    #[arg(long)]
+    database: Option<String>,
+}
+
 /// What a child process serves from.
 #[derive(Debug, Args)]
 struct Child {
@@ -111,6 +135,16 @@ async fn run(command: Command) -> Result<(), Failure> {
             let server = args.server.map_or_else(beside, Ok)?;
             let launched = launch::measure(&server, args.rounds).await?;
             report::print(&report::Report { launch: Some(launched), ..report::Report::here() }, args.json)
+        }
+        Command::Watch(args) => {
+            let plan = watch::Plan {
+                operators: args.operators,
+                watchers: args.watchers,
+                per_second: args.per_second,
+                window: Duration::from_secs(args.seconds),
+                database: args.database,
+            };
+            watch::measure(&plan).await
         }
         Command::ChildEligibility(args) => child::eligibility(&args.folder).await,
         Command::ChildEchoOwn(args) => child::echo_own(&args.folder).await,

@@ -31,13 +31,7 @@ const RIGHTS: [&str; 1] = ["eligibilite"];
 /// Makes the folder's content: files of a server that nobody has started yet.
 pub async fn make(folder: &Path) -> Result<(), Failure> {
     let clock = Clock::new(Machine::System, false);
-    let validity = Validity::days(clock.machine(), 30)?;
-    let root = Authority::new_root("Load Root", validity.not_before, validity.not_after)?;
-    let authority = root.issue_authority("Load CA", validity.not_before, validity.not_after)?;
-    fs::write(folder.join("root.pem"), root.certificate_pem())?;
-    let profile = Profile::Server { dns: vec!["localhost".into()], ips: vec![Ipv4Addr::LOCALHOST.into()] };
-    let server = authority.issue(&profile, KeySource::Generate, Validity::days(clock.machine(), 20)?)?;
-    write_pair(folder, "server", &server)?;
+    let authority = authority(folder, &clock)?;
     let profile = Profile::Client {
         holder: Holder::operator(SIREN)?,
         display_name: "Load".into(),
@@ -52,6 +46,18 @@ pub async fn make(folder: &Path) -> Result<(), Failure> {
     register(&config, &clock, &client).await
 }
 
+/// A root and an authority below it; the folder gets the root and the server's certificate.
+pub fn authority(folder: &Path, clock: &Clock) -> Result<Authority, Failure> {
+    let validity = Validity::days(clock.machine(), 30)?;
+    let root = Authority::new_root("Load Root", validity.not_before, validity.not_after)?;
+    let authority = root.issue_authority("Load CA", validity.not_before, validity.not_after)?;
+    fs::write(folder.join("root.pem"), root.certificate_pem())?;
+    let profile = Profile::Server { dns: vec!["localhost".into()], ips: vec![Ipv4Addr::LOCALHOST.into()] };
+    let server = authority.issue(&profile, KeySource::Generate, Validity::days(clock.machine(), 20)?)?;
+    write_pair(folder, "server", &server)?;
+    Ok(authority)
+}
+
 fn write_pair(folder: &Path, name: &str, issued: &Issued) -> Result<(), Failure> {
     fs::write(folder.join(format!("{name}.pem")), &issued.chain_pem)?;
     let key = issued.key_pem.as_deref().ok_or("a certificate was issued without its key")?;
@@ -59,7 +65,7 @@ fn write_pair(folder: &Path, name: &str, issued: &Issued) -> Result<(), Failure>
 }
 
 /// Defaults everywhere, but for a quota that no benchmark reaches.
-fn configuration(folder: &Path) -> Config {
+pub fn configuration(folder: &Path) -> Config {
     let mut config = Config::default();
     config.listen.grpc = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     config.listen.local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -74,7 +80,8 @@ fn configuration(folder: &Path) -> Config {
     config
 }
 
-async fn register(config: &Config, clock: &Clock, client: &Issued) -> Result<(), Failure> {
+/// The folder's database, with reference data that is served.
+pub async fn database(config: &Config, clock: &Clock) -> Result<Db, Failure> {
     let db = Db::open(&config.database).await?;
     db.migrate().await?;
     let mut files = Vec::new();
@@ -87,6 +94,11 @@ async fn register(config: &Config, clock: &Clock, client: &Issued) -> Result<(),
     import::and_serve(&config.reference.folder, files, &db, clock.machine())
         .await
         .map_err(|e| e.to_string())?;
+    Ok(db)
+}
+
+async fn register(config: &Config, clock: &Clock, client: &Issued) -> Result<(), Failure> {
+    let db = database(config, clock).await?;
     let request_id = Ids::default().call().to_string();
     let by = || By::cli(&request_id, clock.machine());
     let operator = NewOperator {
@@ -114,10 +126,16 @@ pub fn config(folder: &Path) -> Result<Config, Failure> {
 
 /// The client's side of the handshake: TLS 1.3, with the operator's certificate.
 pub fn client(folder: &Path) -> Result<ClientConfig, Failure> {
+    let read = |name: &str| fs::read(folder.join(name));
+    client_with(folder, &read("client.pem")?, &read("client.key")?)
+}
+
+/// The same with another certificate, PEM.
+pub fn client_with(folder: &Path, chain: &[u8], key: &[u8]) -> Result<ClientConfig, Failure> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(folder.join("root.pem"))?)?;
-    let chain = CertificateDer::pem_file_iter(folder.join("client.pem"))?.collect::<Result<Vec<_>, _>>()?;
-    let key = PrivateKeyDer::from_pem_file(folder.join("client.key"))?;
+    let chain = CertificateDer::pem_slice_iter(chain).collect::<Result<Vec<_>, _>>()?;
+    let key = PrivateKeyDer::from_pem_slice(key)?;
     let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])?

@@ -20,6 +20,9 @@ use crate::{
     },
 };
 
+/// The role that its changes belong to.
+const ROLE: &str = "workforce";
+
 /// Answers for the workforce systems.
 pub struct Service(pub Arc<Platform>);
 
@@ -129,7 +132,7 @@ impl Command for PublishZones {
             return Err(Error::preconditions(others.iter().map(conflict).collect()));
         }
         let revision =
-            work.announce(&self.party_id, "fulfilment.zones_published", "zones", "published").await?;
+            work.announce(&self.party_id, ROLE, "fulfilment.zones_published", "zones", "published").await?;
         let codes: Vec<&str> = self.zones.iter().map(|z| z.code.as_str()).collect();
         work.note(&self.party_id, "zones", format!("zones={}", codes.join(",")));
         Ok(pb::PublishZonesResponse {
@@ -162,8 +165,9 @@ impl Command for PublishCapacity {
             return Err(self.below_bookings(work, &changes).await?);
         }
         let resource = format!("zones/{}", self.zone_code);
-        let revision =
-            work.announce(&self.party_id, "fulfilment.capacity_published", &resource, "published").await?;
+        let revision = work
+            .announce(&self.party_id, ROLE, "fulfilment.capacity_published", &resource, "published")
+            .await?;
         work.note(&self.party_id, resource, format!("days={} slots={}", self.days.len(), given.len()));
         Ok(pb::PublishCapacityResponse {
             slot_count: count(given.len()),

@@ -3,6 +3,7 @@
 //!
 //! Knows the keys and their defaults, not what they are used for.
 
+mod events;
 mod load;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use events::Events;
 pub use load::Invalid;
 
 /// Everything that can be set.
@@ -33,6 +35,8 @@ pub struct Config {
     pub quota: BTreeMap<String, Quota>,
     /// Intervals and patience, machine time.
     pub timings: Timings,
+    /// The Watch.
+    pub events: Events,
     /// Log output.
     pub log: Log,
     /// Eligibility.
@@ -287,6 +291,7 @@ impl Default for Config {
                 drain_seconds: 10,
                 replay_days: 30,
             },
+            events: Events::default(),
             log: Log { format: LogFormat::Text, filter: "info".into() },
             eligibility: Eligibility { qualification_days: 30 },
             tokens: Tokens { current: String::new(), previous: String::new() },
@@ -331,6 +336,9 @@ impl Config {
         let beats = import_silent_seconds.saturating_mul(1_000) / self.timings.registry_poll_millis.max(1);
         let expected = "expected ten times timings.registry_poll_millis or more";
         need(beats >= 10, "reference.import_silent_seconds", expected);
+        for (key, expected) in self.events.faults() {
+            need(false, key, expected);
+        }
         let days = self.certificates.longest_days;
         need((1..=1_096).contains(&days), "certificates.longest_days", "expected 1 to 1096 days");
         faults

@@ -1,19 +1,19 @@
 //! What a node does by itself again and again: looks at the registry, the clock row and the network, ends connections of
-//! certificates that stand for nobody any more, takes the release that it should serve, forgets replies past
-//! their retention.
+//! certificates that stand for nobody any more, takes the release that it should serve, forgets replies
+//! and events past their retention.
 
 use std::{sync::Arc, time::Duration};
 
 use super::{
     Platform, course,
     network::{releases, store},
-    registry, unit_of_work,
+    registry, retention,
 };
 
 /// How long one look may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How often old replies are looked for.
+/// How often old replies and events are looked for.
 const PURGE_EVERY: Duration = Duration::from_secs(3_600);
 
 /// How long after a release that could not be served it is tried again.
@@ -87,10 +87,15 @@ async fn network(platform: &Arc<Platform>) {
 
 async fn purges(platform: &Platform) {
     loop {
-        match unit_of_work::forget_old_replies(platform).await {
+        match retention::forget_old_replies(platform).await {
             Ok(0) => {}
             Ok(rows) => tracing::info!(rows, "old replies were forgotten"),
             Err(error) => tracing::error!(%error, "old replies cannot be forgotten"),
+        }
+        match retention::forget_old_events(platform).await {
+            Ok(0) => {}
+            Ok(rows) => tracing::info!(rows, "old events were forgotten"),
+            Err(error) => tracing::error!(%error, "old events cannot be forgotten"),
         }
         if !pause(platform, PURGE_EVERY).await {
             return;

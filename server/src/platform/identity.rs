@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use tokio::sync::OwnedMutexGuard;
 
 use super::{
+    clock::instant,
     config::{Config, Environment},
     error::{Error, Reason},
     quota::{Desk, Desks, Permit},
@@ -100,6 +101,12 @@ impl Caller {
     #[must_use]
     pub fn certificate(&self) -> &CertificateRow {
         &self.0.certificate
+    }
+
+    /// The certificate's key in the registry.
+    #[must_use]
+    pub fn registry_key(&self) -> String {
+        Peer::registry_key(&self.0.certificate.issuer_hash, &self.0.certificate.serial)
     }
 
     /// Whether it is an operator.
@@ -207,6 +214,23 @@ impl Directory {
     #[must_use]
     pub fn version(&self) -> i64 {
         self.version
+    }
+
+    /// The same caller as the registry says now: for a call that lasts.
+    pub fn again(
+        &self,
+        caller: &Caller,
+        environment: Environment,
+        machine_now: Timestamp,
+    ) -> Result<Caller, Error> {
+        let row = caller.certificate();
+        let peer = Peer {
+            registry_key: caller.registry_key(),
+            key_hash: row.key_hash.clone(),
+            serial: row.serial.clone(),
+            not_after: instant(row.not_after),
+        };
+        self.resolve(&peer, environment, machine_now)
     }
 
     /// Who a certificate stands for now, or why it stands for nobody.

@@ -24,7 +24,8 @@ pub mod pki;
 pub mod probes;
 pub mod quota;
 pub mod registry;
-pub mod replay;
+pub mod retention;
+pub mod revisions;
 pub mod telemetry;
 #[cfg(test)]
 pub mod testing;
@@ -47,6 +48,7 @@ use self::{
     identity::Standing,
     ids::Ids,
     network::{Current, reading::Reading},
+    revisions::Revisions,
     token::Keys,
 };
 
@@ -72,6 +74,8 @@ pub struct Platform {
     pub tokens: Keys,
     /// The registry as last read.
     pub standing: Standing,
+    /// How far watched parties have come.
+    pub revisions: Revisions,
     /// Open connections.
     pub connections: Arc<Connections>,
     /// Who is not served for a while.
@@ -120,6 +124,7 @@ impl Platform {
             clock,
             ids,
             standing: Standing::default(),
+            revisions: Revisions::default(),
             connections: Arc::default(),
             methods,
             entered: AtomicU64::new(0),

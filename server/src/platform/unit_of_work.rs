@@ -7,24 +7,25 @@
 //!
 //! Knows no slice: a slice brings a [`Command`].
 
+mod origin;
+pub mod replay;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use prost::Message;
 use rand::RngExt as _;
-use sha2::{Digest as _, Sha256};
 use sqlx::FromRow;
 use tracing::Instrument as _;
 
+pub use self::origin::{Origin, Sender, open};
 use super::{
     Platform,
-    audit::{AuditLine, Chain, hex},
+    audit::{AuditLine, Chain},
     clock::Course,
     course,
     db::{Conn, Tx},
-    error::{Error, Reason},
-    identity::Caller,
-    quota::Permit,
+    error::Error,
 };
 use crate::{many, sql};
 
@@ -41,47 +42,6 @@ pub trait Command: Send + Sync + 'static {
 
     /// Loads, decides, stores, announces.
     fn run(&self, work: &mut Work) -> impl Future<Output = Result<Self::Answer, Error>> + Send;
-}
-
-/// Who sent a mutating request, and the hash of its body without its id.
-pub struct Sender {
-    /// Who calls.
-    pub caller: Caller,
-    body_hash: String,
-    permit: Option<Permit>,
-}
-
-/// Which request a command comes from.
-#[derive(Clone, Debug)]
-pub struct Origin {
-    pub(super) caller: Caller,
-    pub(super) method: &'static str,
-    pub(super) request_id: String,
-    pub(super) body_hash: String,
-    /// Held until the work is done, so that a reset does not free it early.
-    _permit: Option<Permit>,
-}
-
-/// Takes a mutating request apart: its sender, its id as it was written, and the rest.
-pub fn open<T: Message>(
-    request: tonic::Request<T>,
-    id: impl FnOnce(&mut T) -> &mut String,
-) -> Result<(Sender, String, T), Error> {
-    let (caller, permit) = (Caller::of(&request)?, request.extensions().get().cloned());
-    let mut request = request.into_inner();
-    // Without the id: the same UUID in other letters is the same request.
-    let request_id = std::mem::take(id(&mut request));
-    let body_hash = hex(&Sha256::digest(request.encode_to_vec()));
-    Ok((Sender { caller, body_hash, permit }, request_id, request))
-}
-
-impl Sender {
-    /// The origin of the command that the request asks for.
-    #[must_use]
-    pub fn origin(self, method: &'static str, request_id: String) -> Origin {
-        let Self { caller, body_hash, permit } = self;
-        Origin { caller, method, request_id, body_hash, _permit: permit }
-    }
 }
 
 /// The transaction as a command sees it.
@@ -112,6 +72,7 @@ struct PartyRow {
 struct EventRow {
     party_id: String,
     revision: i64,
+    e_service: String,
     kind: &'static str,
     resource: String,
     state: String,
@@ -122,12 +83,6 @@ struct Line {
     party_id: String,
     resource: String,
     detail: String,
-}
-
-#[derive(FromRow)]
-struct Stored {
-    body_hash: String,
-    response: Vec<u8>,
 }
 
 impl Work {
@@ -142,10 +97,12 @@ impl Work {
         self.machine_now
     }
 
-    /// Announces a change of one object to its owner: an event with the owner's next revision, which is answered.
+    /// Announces a change of one object to its owner: an event with the owner's next revision, which is answered. It is shown
+    /// to whoever holds the e-service (or role, of a back-office system) that the change belongs to.
     pub async fn announce(
         &mut self,
         owner: &str,
+        e_service: impl Into<String>,
         kind: &'static str,
         resource: impl Into<String>,
         state: impl Into<String>,
@@ -159,6 +116,7 @@ impl Work {
         self.events.push(EventRow {
             party_id: owner.to_owned(),
             revision,
+            e_service: e_service.into(),
             kind,
             resource: resource.into(),
             state: state.into(),
@@ -188,15 +146,25 @@ impl Work {
         Ok(())
     }
 
-    async fn finish(mut self) -> Result<Tx, Error> {
+    /// Writes what was announced and noted: all but the commit is done.
+    async fn finish(mut self) -> Result<Finished, Error> {
         let (occurred_at, recorded_at) = (self.now.as_microsecond(), self.machine_now.as_microsecond());
         if !self.events.is_empty() {
             many!(
                 &mut self.tx.conn(),
-                "INSERT INTO events (party_id, revision, kind, resource, state, occurred_at, recorded_at) ",
+                "INSERT INTO events (party_id, revision, e_service, kind, resource, state, occurred_at, recorded_at) ",
                 self.events,
                 "",
-                |e| (&e.party_id, e.revision, e.kind, &e.resource, &e.state, occurred_at, recorded_at)
+                |e| (
+                    &e.party_id,
+                    e.revision,
+                    &e.e_service,
+                    e.kind,
+                    &e.resource,
+                    &e.state,
+                    occurred_at,
+                    recorded_at
+                )
             )?;
         }
         for line in &self.lines {
@@ -225,7 +193,25 @@ impl Work {
                 &row.chain.audit_head,
             )?;
         }
-        Ok(self.tx)
+        let reached = self.events.into_iter().map(|event| (event.party_id, event.revision)).collect();
+        Ok(Finished { tx: self.tx, reached })
+    }
+}
+
+/// A work that is written and not committed, and how far its parties come with it.
+struct Finished {
+    tx: Tx,
+    reached: BTreeMap<String, i64>,
+}
+
+impl Finished {
+    /// Commits, and tells those who watch.
+    async fn commit(self, platform: &Platform) -> Result<(), Error> {
+        self.tx.commit().await?;
+        for (party_id, revision) in &self.reached {
+            platform.revisions.reached(party_id, *revision);
+        }
+        Ok(())
     }
 }
 
@@ -289,16 +275,10 @@ async fn attempt<C: Command>(
 ) -> Result<C::Answer, Error> {
     let party_id = origin.caller.party_id();
     let mut work = begin(platform, party_id, origin.method, origin.request_id.clone(), party_id).await?;
-    if let Some(stored) = stored_reply(&mut work, origin).await? {
+    let answered = replay::answered(&mut work.conn(), origin).await;
+    if let Some(outcome) = answered.transpose() {
         work.tx.rollback().await?;
-        if stored.body_hash != origin.body_hash {
-            return Err(Error::new(
-                Reason::RequestIdReused,
-                "the request_id was used before with another body",
-            ));
-        }
-        metrics::counter!("eservices_replays_total").increment(1);
-        return C::Answer::decode(stored.response.as_slice()).map_err(Error::internal);
+        return outcome;
     }
     let answer = match command.run(&mut work).await {
         Ok(answer) => answer,
@@ -309,10 +289,10 @@ async fn attempt<C: Command>(
     };
     let resource = work.lines.first().map(|l| l.resource.clone()).unwrap_or_default();
     let created_at = work.machine_now.as_microsecond();
-    let mut tx = work.finish().await?;
+    let mut done = work.finish().await?;
     sql!(
         execute,
-        &mut tx.conn(),
+        &mut done.tx.conn(),
         "INSERT INTO requests (party_id, method, request_id, body_hash, resource, response, created_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
         party_id,
@@ -323,7 +303,7 @@ async fn attempt<C: Command>(
         answer.encode_to_vec(),
         created_at,
     )?;
-    tx.commit().await?;
+    done.commit(platform).await?;
     Ok(answer)
 }
 
@@ -336,7 +316,7 @@ async fn attempt_own<C: Command>(
     let mut work = begin(platform, SERVER_ACTOR, action, String::new(), owner).await?;
     match command.run(&mut work).await {
         Ok(answer) => {
-            work.finish().await?.commit().await?;
+            work.finish().await?.commit(platform).await?;
             Ok(answer)
         }
         Err(error) => {
@@ -374,27 +354,4 @@ async fn begin(
     work.machine_now = platform.clock.machine();
     work.now = platform.clock.business();
     Ok(work)
-}
-
-async fn stored_reply(work: &mut Work, origin: &Origin) -> Result<Option<Stored>, sqlx::Error> {
-    sql!(
-        optional,
-        &mut work.tx.conn(),
-        Stored,
-        "SELECT body_hash, response FROM requests WHERE party_id = $1 AND method = $2 AND request_id = $3",
-        origin.caller.party_id(),
-        origin.method,
-        &origin.request_id,
-    )
-}
-
-/// Deletes replies that are older than their retention (machine time); answers how many.
-pub async fn forget_old_replies(platform: &Platform) -> Result<u64, sqlx::Error> {
-    const DAY: i64 = 86_400_000_000;
-    let before =
-        platform.clock.machine().as_microsecond() - i64::from(platform.config.timings.replay_days) * DAY;
-    let mut tx = platform.db.begin().await?;
-    let rows = sql!(execute, &mut tx.conn(), "DELETE FROM requests WHERE created_at < $1", before)?;
-    tx.commit().await?;
-    Ok(rows)
 }

@@ -9,6 +9,9 @@ use std::{
 
 use eservices_reference::{Change, ImportError, Imported, Problem};
 
+/// The role that opens all of it.
+pub const ROLE: &str = "reference";
+
 /// The most characters of a fault.
 pub const MOST_FAULT: usize = 1_000;
 

@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status};
 
 use super::wire::{self, Jump};
 use crate::{
-    appointments::{self, store},
+    appointments::{self, rules::CATALOGUE, store},
     platform::{
         Platform,
         clock::{Clock, Course, to_wire},
@@ -148,7 +148,7 @@ async fn change_course(
     if !course::set(&mut work.conn(), known, course).await? {
         return Err(Error::overtaken());
     }
-    let revision = work.announce(party_id, "sandbox.clock_changed", "clock", state).await?;
+    let revision = work.announce(party_id, "sandbox-clock", "sandbox.clock_changed", "clock", state).await?;
     work.note(party_id, "clock", format!("base={base} speed={speed}"));
     Ok(revision)
 }
@@ -167,8 +167,10 @@ impl Command for ResetAppointments {
         let mut places: BTreeMap<String, i64> = BTreeMap::new();
         for appointment in alive {
             let resource = format!("appointments/{}", appointment.reference);
-            let revision =
-                work.announce(&self.party_id, "appointments.cancelled", resource, "cancelled").await?;
+            let e_service = CATALOGUE.e_service(&appointment.product_nature);
+            let revision = work
+                .announce(&self.party_id, e_service, "appointments.cancelled", resource, "cancelled")
+                .await?;
             rows.push((appointment.reference, revision));
             *places.entry(appointment.slot_id).or_default() += 1;
         }
@@ -178,8 +180,9 @@ impl Command for ResetAppointments {
         if cancelled != rows.len() as u64 || freed != places.len() as u64 {
             return Err(Error::overtaken());
         }
-        let revision =
-            work.announce(&self.party_id, "sandbox.appointments_reset", "appointments", "reset").await?;
+        let revision = work
+            .announce(&self.party_id, "sandbox", "sandbox.appointments_reset", "appointments", "reset")
+            .await?;
         work.note(&self.party_id, "appointments", format!("state=cancelled count={cancelled}"));
         Ok(pb::ResetAppointmentsResponse {
             cancelled_count: u32::try_from(cancelled).unwrap_or(u32::MAX),

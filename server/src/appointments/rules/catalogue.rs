@@ -129,6 +129,12 @@ impl Catalogue {
         self.natures.iter().find(|n| n.code == code)
     }
 
+    /// The e-service that appointments of a nature belong to; of one that is offered no more, the one for businesses.
+    #[must_use]
+    pub fn e_service(&self, nature: &str) -> &str {
+        self.nature(nature).map_or("e-rdv-entreprise", |n| &n.e_service)
+    }
+
     /// Whether there is an operation with this code.
     #[must_use]
     pub fn has_operation(&self, code: &str) -> bool {

@@ -114,7 +114,9 @@ impl Command for Hold {
         }
         let mut appointment = self.appointment(zone, &slot, now);
         let resource = format!("appointments/{}", appointment.reference);
-        appointment.revision = work.announce(&self.party_id, "appointments.held", &resource, "held").await?;
+        let e_service = &self.intervention.nature.e_service;
+        appointment.revision =
+            work.announce(&self.party_id, e_service, "appointments.held", &resource, "held").await?;
         store::insert(&mut work.conn(), &appointment).await?;
         work.note(&self.party_id, resource, format!("state=held slot={}", slot.slot_id));
         Ok(pb::HoldAppointmentResponse { appointment: Some(wire::appointment(&appointment, now)) })

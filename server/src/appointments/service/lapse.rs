@@ -8,7 +8,7 @@ use super::moves::give_back;
 use crate::{
     appointments::{
         rules::{
-            Action, State,
+            Action, CATALOGUE, State,
             machine::{Step, step},
         },
         store::{self, Due},
@@ -40,7 +40,8 @@ impl Command for Lapse {
             return Ok(Nothing::default());
         }
         let resource = format!("appointments/{}", appointment.reference);
-        let revision = work.announce(owner, "appointments.lapsed", &resource, "lapsed").await?;
+        let e_service = CATALOGUE.e_service(&appointment.product_nature);
+        let revision = work.announce(owner, e_service, "appointments.lapsed", &resource, "lapsed").await?;
         if !store::lapse(&mut work.conn(), &appointment, revision, now.as_microsecond()).await? {
             return Err(Error::overtaken());
         }

@@ -109,8 +109,9 @@ impl Command for Reschedule {
         appointment.changes += 1;
         appointment.version += 1;
         appointment.updated_at = now.as_microsecond();
-        appointment.revision =
-            work.announce(self.caller.party_id(), "appointments.rescheduled", &resource, state).await?;
+        appointment.revision = work
+            .announce(self.caller.party_id(), &nature.e_service, "appointments.rescheduled", &resource, state)
+            .await?;
         if !store::move_to_slot(&mut work.conn(), &appointment, version, appointment.updated_at).await? {
             return Err(Error::overtaken());
         }
@@ -124,7 +125,7 @@ impl Command for Cancel {
 
     async fn run(&self, work: &mut Work) -> Result<Self::Answer, Error> {
         let now = work.now;
-        let (mut appointment, _) = decided_on(work, &self.caller, &self.reference, &self.etag).await?;
+        let (mut appointment, nature) = decided_on(work, &self.caller, &self.reference, &self.etag).await?;
         appointment.state =
             machine::next(appointment.state_at(now), Action::Cancel, instant(appointment.expires_at))?;
         let version = appointment.version;
@@ -132,7 +133,13 @@ impl Command for Cancel {
         appointment.version += 1;
         appointment.updated_at = now.as_microsecond();
         appointment.revision = work
-            .announce(self.caller.party_id(), "appointments.cancelled", &resource, State::Cancelled.as_str())
+            .announce(
+                self.caller.party_id(),
+                &nature.e_service,
+                "appointments.cancelled",
+                &resource,
+                State::Cancelled.as_str(),
+            )
             .await?;
         if !store::set_state(&mut work.conn(), &appointment, version, appointment.updated_at).await? {
             return Err(Error::overtaken());

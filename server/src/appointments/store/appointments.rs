@@ -86,6 +86,8 @@ pub struct Alive {
     pub reference: String,
     /// Slot.
     pub slot_id: String,
+    /// Product nature.
+    pub product_nature: String,
 }
 
 /// A booking with the operator that has it.
@@ -276,7 +278,7 @@ pub async fn alive(conn: &mut Conn<'_>, party: &str, now: i64) -> Result<Vec<Ali
         all,
         conn,
         Alive,
-        "SELECT reference, slot_id FROM appointments WHERE party_id = $1 \
+        "SELECT reference, slot_id, product_nature FROM appointments WHERE party_id = $1 \
          AND (state = 'confirmed' OR (state = 'held' AND expires_at > $2)) ORDER BY created_at, reference",
         party,
         now,

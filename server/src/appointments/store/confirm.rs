@@ -2,7 +2,7 @@
 
 use super::{Appointment, find, set_state};
 use crate::{
-    appointments::rules::{Action, machine},
+    appointments::rules::{Action, CATALOGUE, machine},
     platform::{
         clock::instant,
         error::{Error, Reason},
@@ -56,8 +56,9 @@ pub async fn confirm(work: &mut Work, quote: &Quote) -> Result<Appointment, Erro
     appointment.version += 1;
     appointment.order_ref.clone_from(&quote.order_ref);
     appointment.updated_at = now.as_microsecond();
+    let e_service = CATALOGUE.e_service(&appointment.product_nature);
     appointment.revision =
-        work.announce(&quote.party_id, "appointments.confirmed", &resource, next.as_str()).await?;
+        work.announce(&quote.party_id, e_service, "appointments.confirmed", &resource, next.as_str()).await?;
     if !set_state(&mut work.conn(), &appointment, version, appointment.updated_at).await? {
         return Err(Error::overtaken());
     }

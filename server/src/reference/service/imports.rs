@@ -14,11 +14,10 @@ use crate::{
             imports::{self, End, ImportRow, ProblemRow, Running},
             releases::{self, Activated, ReleaseRow},
         },
-        replay,
-        unit_of_work::{self, Command, Origin, Work},
+        unit_of_work::{self, Command, Origin, Work, replay},
     },
     reference::{
-        rules::{self, Stop},
+        rules::{self, ROLE, Stop},
         wire,
     },
 };
@@ -29,7 +28,7 @@ pub async fn start(
     origin: Origin,
     row: ImportRow,
 ) -> Result<pb::StartImportResponse, Error> {
-    if let Some(answer) = replay::answered(&platform, &origin).await? {
+    if let Some(answer) = replay::answered(&mut platform.db.read().await?.conn(), &origin).await? {
         return Ok(answer);
     }
     let inbox = inbox::folder(&platform)?;
@@ -65,8 +64,9 @@ impl Command for Start {
             return Err(Error::overtaken());
         }
         let resource = format!("imports/{}", row.import_id);
-        let revision =
-            work.announce(&row.party_id, "reference.import_started", &resource, imports::RUNNING).await?;
+        let revision = work
+            .announce(&row.party_id, ROLE, "reference.import_started", &resource, imports::RUNNING)
+            .await?;
         let files = row.files.lines().count();
         let detail = format!("files={files} serve={} dry_run={}", row.serve, row.dry_run);
         work.note(&row.party_id, resource, detail);
@@ -92,7 +92,8 @@ impl Command for Cancel {
         let resource = format!("imports/{}", row.import_id);
         let revision = match runs {
             true => {
-                work.announce(&self.party_id, "reference.import_cancelled", &resource, "cancelled").await?
+                work.announce(&self.party_id, ROLE, "reference.import_cancelled", &resource, "cancelled")
+                    .await?
             }
             false => 0,
         };
@@ -176,7 +177,7 @@ impl Command for Finish {
         imports::end(&mut work.conn(), id, &end, served, now.as_microsecond()).await?;
         imports::put_problems(&mut work.conn(), id, &self.problems).await?;
         let resource = format!("imports/{id}");
-        work.announce(owner, "reference.import_ended", &resource, end.state).await?;
+        work.announce(owner, ROLE, "reference.import_ended", &resource, end.state).await?;
         work.note(owner, resource, format!("state={} release={} served={served}", end.state, end.release));
         Ok(Self::Answer::default())
     }
@@ -194,7 +195,7 @@ impl Command for Bury {
         let now = work.machine_now().as_microsecond();
         if imports::bury(&mut work.conn(), found, (state, fault), now).await? {
             let resource = format!("imports/{}", found.import_id);
-            work.announce(&found.party_id, "reference.import_ended", &resource, state).await?;
+            work.announce(&found.party_id, ROLE, "reference.import_ended", &resource, state).await?;
             work.note(&found.party_id, resource, format!("state={state}"));
         }
         Ok(Self::Answer::default())

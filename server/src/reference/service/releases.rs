@@ -16,10 +16,9 @@ use crate::{
             reading::{self, Turn},
             releases::{self, Activated, ReleaseRow, Removed, Served},
         },
-        replay,
-        unit_of_work::{self, Command, Origin, Work},
+        unit_of_work::{self, Command, Origin, Work, replay},
     },
-    reference::wire,
+    reference::{rules::ROLE, wire},
 };
 
 /// Releases as they stand on this node.
@@ -64,12 +63,12 @@ async fn turn_or_answer<A: prost::Message + Default>(
     platform: &Platform,
     origin: &Origin,
 ) -> Result<Result<Turn, A>, Error> {
-    if let Some(answer) = replay::answered(platform, origin).await? {
+    if let Some(answer) = replay::answered(&mut platform.db.read().await?.conn(), origin).await? {
         return Ok(Err(answer));
     }
     let turn = platform.reading.turn().await?;
     // The same request may have had its turn meanwhile.
-    Ok(match replay::answered(platform, origin).await? {
+    Ok(match replay::answered(&mut platform.db.read().await?.conn(), origin).await? {
         Some(answer) => Err(answer),
         None => Ok(turn),
     })
@@ -128,7 +127,7 @@ impl Proved {
             Activated::Already => 0,
             Activated::Now => {
                 let resource = format!("releases/{release}");
-                work.announce(party_id, "reference.release_served", resource, "served").await?
+                work.announce(party_id, ROLE, "reference.release_served", resource, "served").await?
             }
         };
         work.note(party_id, format!("releases/{release}"), format!("changed={}", revision != 0));
@@ -227,7 +226,8 @@ impl Command for Remove {
             }
         }
         let resource = format!("releases/{release}");
-        let revision = work.announce(party_id, "reference.release_removed", &resource, "removed").await?;
+        let revision =
+            work.announce(party_id, ROLE, "reference.release_removed", &resource, "removed").await?;
         work.note(party_id, resource, "state=removed");
         let row = releases::find(&mut work.conn(), release).await?.ok_or_else(|| unknown(release))?;
         let served = releases::served(&mut work.conn()).await?;

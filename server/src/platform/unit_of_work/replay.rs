@@ -1,16 +1,18 @@
-//! A look at the stored answer of a request before work that is dear: what was answered once is not worked out again.
+//! The stored answer of a request: what was answered once is not worked out again.
 //!
-//! The unit of work looks again under its lock. Knows no method.
+//! The unit of work looks under its lock; a handler may look before work that is dear. Knows no method.
 
 use prost::Message;
 use sqlx::FromRow;
 
-use super::{
-    Platform,
-    error::{Error, Reason},
-    unit_of_work::Origin,
+use super::Origin;
+use crate::{
+    platform::{
+        db::Conn,
+        error::{Error, Reason},
+    },
+    sql,
 };
-use crate::sql;
 
 #[derive(FromRow)]
 struct Stored {
@@ -20,12 +22,12 @@ struct Stored {
 
 /// The answer that a request got before, if it did.
 pub async fn answered<A: Message + Default>(
-    platform: &Platform,
+    conn: &mut Conn<'_>,
     origin: &Origin,
 ) -> Result<Option<A>, Error> {
     let stored = sql!(
         optional,
-        &mut platform.db.read().await?.conn(),
+        conn,
         Stored,
         "SELECT body_hash, response FROM requests WHERE party_id = $1 AND method = $2 AND request_id = $3",
         origin.caller.party_id(),
