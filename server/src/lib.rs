@@ -8,6 +8,7 @@ pub mod commands;
 pub mod eligibility;
 pub mod fulfilment;
 pub mod identity;
+pub mod orders;
 pub mod platform;
 pub mod sandbox;
 
@@ -19,6 +20,7 @@ use eservices::{
     eligibility::v1::eligibility_service_server::EligibilityServiceServer,
     fulfilment::v1::fulfilment_service_server::FulfilmentServiceServer,
     identity::v1::identity_service_server::IdentityServiceServer,
+    orders::v1::order_service_server::OrderServiceServer,
     sandbox::v1::sandbox_service_server::SandboxServiceServer,
 };
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -45,6 +47,7 @@ pub fn routes(platform: &Arc<Platform>) -> Routes {
         .add_service(limited!(AddressServiceServer, addresses, platform))
         .add_service(limited!(EligibilityServiceServer, eligibility, platform))
         .add_service(limited!(AppointmentServiceServer, appointments, platform))
+        .add_service(limited!(OrderServiceServer, orders, platform))
         .add_service(limited!(FulfilmentServiceServer, fulfilment, platform))
         .add_service(limited!(SandboxServiceServer, sandbox, platform));
     routes.routes()
