@@ -9,6 +9,7 @@ pub mod eligibility;
 pub mod events;
 pub mod fulfilment;
 pub mod identity;
+pub mod orders;
 pub mod platform;
 pub mod reference;
 pub mod sandbox;
@@ -21,6 +22,7 @@ use eservices::{
     eligibility::v1::eligibility_service_server::EligibilityServiceServer,
     fulfilment::v1::fulfilment_service_server::FulfilmentServiceServer,
     identity::v1::identity_service_server::IdentityServiceServer,
+    orders::v1::order_service_server::OrderServiceServer,
     reference::v1::reference_service_server::ReferenceServiceServer,
     sandbox::v1::sandbox_service_server::SandboxServiceServer,
 };
@@ -49,6 +51,7 @@ pub fn routes(platform: &Arc<Platform>) -> Routes {
         .add_service(limited!(EligibilityServiceServer, eligibility, platform))
         .add_service(limited!(AppointmentServiceServer, appointments, platform))
         .add_service(events::Service::new(platform))
+        .add_service(limited!(OrderServiceServer, orders, platform))
         .add_service(limited!(FulfilmentServiceServer, fulfilment, platform))
         .add_service(limited!(ReferenceServiceServer, reference, platform))
         .add_service(limited!(SandboxServiceServer, sandbox, platform));

@@ -5,6 +5,7 @@
 
 mod events;
 mod load;
+mod orders;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use events::Events;
 pub use load::Invalid;
+pub use orders::{Orders, Pool};
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -41,6 +43,8 @@ pub struct Config {
     pub log: Log,
     /// Eligibility.
     pub eligibility: Eligibility,
+    /// Orders.
+    pub orders: Orders,
     /// Keys that sign tokens.
     pub tokens: Tokens,
     /// What is issued on the command line.
@@ -294,6 +298,7 @@ impl Default for Config {
             events: Events::default(),
             log: Log { format: LogFormat::Text, filter: "info".into() },
             eligibility: Eligibility { qualification_days: 30 },
+            orders: Orders::default(),
             tokens: Tokens { current: String::new(), previous: String::new() },
             certificates: Certificates { longest_days: 397 },
         }
@@ -325,6 +330,9 @@ impl Config {
         need(current.len() >= 32, "tokens.current", "expected a secret of 32 characters or more");
         let usable = previous.is_empty() || previous.len() >= 32;
         need(usable, "tokens.previous", "expected nothing, or a secret of 32 characters or more");
+        for (key, expected) in self.orders.faults() {
+            need(false, key, expected);
+        }
         need(self.database.connections > 0, "database.connections", "expected a number above 0");
         let Limits { abuses_per_certificate, stalled_request_seconds, stalled_answer_seconds, .. } =
             self.limits;
