@@ -3,6 +3,9 @@
 use eservices::{
     appointments::v1::{CancelAppointmentRequest, HoldAppointmentRequest, RescheduleAppointmentRequest},
     fulfilment::v1::{DayCapacity, PublishCapacityRequest, PublishZonesRequest, SlotCapacity, Zone},
+    orders::v1::{
+        AddCommentRequest, CancelOrderRequest, CreateOrderRequest, Order, RetakeAppointmentRequest,
+    },
     sandbox::v1::{
         AdvanceClockRequest, ResetAppointmentsRequest, SetClockSpeedRequest, advance_clock_request::Target,
     },
@@ -10,12 +13,13 @@ use eservices::{
 use prost::Message as _;
 
 use super::Effect;
-use crate::harness::{day_after, intervention, slot_id};
+use crate::harness::{day_after, intervention, orders::new_order, slot_id};
 
-/// An appointment of the caller, held in the first slot of J+8.
+/// An appointment of the caller, held in the first slot of J+8, and its order, if the method is about one.
 pub struct Setting {
     pub reference: String,
     pub etag: String,
+    pub order: Order,
 }
 
 /// Which kind of caller a method is for.
@@ -48,6 +52,11 @@ const ONE: Effect = Effect {
     booked: 0,
     slots: 0,
     zones: 0,
+    orders: 0,
+    order_versions: 0,
+    entries: 0,
+    addresses: 0,
+    fibres: 0,
     clock: 0,
 };
 
@@ -103,6 +112,48 @@ pub fn example(path: &str) -> Example {
         "/eservices.fulfilment.v1.FulfilmentService/PublishCapacity" => {
             system(|_, id| capacity(id, 1), |_, id| capacity(id, 2), Effect { slots: 1, ..ONE })
         }
+        // The order's appointment is announced on its own.
+        "/eservices.orders.v1.OrderService/CreateOrder" => operator(
+            |setting, id| create_order(setting, id, "ALPHA-1"),
+            |setting, id| create_order(setting, id, "ALPHA-2"),
+            Effect {
+                events: 2,
+                audit_lines: 2,
+                versions: 1,
+                orders: 1,
+                order_versions: 1,
+                entries: 1,
+                addresses: 1,
+                fibres: 1,
+                ..ONE
+            },
+        ),
+        "/eservices.orders.v1.OrderService/CancelOrder" => operator(
+            |setting, id| cancel_order(setting, id, &setting.order.etag),
+            |setting, id| cancel_order(setting, id, "7"),
+            Effect {
+                events: 2,
+                audit_lines: 2,
+                alive: -1,
+                versions: 1,
+                booked: -1,
+                order_versions: 1,
+                entries: 1,
+                addresses: -1,
+                fibres: -1,
+                ..ONE
+            },
+        ),
+        "/eservices.orders.v1.OrderService/RetakeAppointment" => operator(
+            |setting, id| retake(setting, id, &setting.order.etag),
+            |setting, id| retake(setting, id, "7"),
+            Effect { events: 2, audit_lines: 2, versions: 1, order_versions: 1, entries: 1, ..ONE },
+        ),
+        "/eservices.orders.v1.OrderService/AddComment" => operator(
+            |setting, id| comment(setting, id, "Call before you come."),
+            |setting, id| comment(setting, id, "Ring twice."),
+            Effect { order_versions: 1, entries: 1, ..ONE },
+        ),
         _ => panic!("{path} changes something and has no example here: write one, and its effect"),
     }
 }
@@ -153,4 +204,29 @@ fn capacity(id: &str, places: u32) -> Vec<u8> {
         days: vec![DayCapacity { day: day_after(0), slots: vec![slot] }],
     }
     .encode_to_vec()
+}
+
+fn create_order(setting: &Setting, id: &str, operator_reference: &str) -> Vec<u8> {
+    let order = Some(new_order(operator_reference, &setting.reference));
+    CreateOrderRequest { request_id: id.into(), order }.encode_to_vec()
+}
+
+fn cancel_order(setting: &Setting, id: &str, etag: &str) -> Vec<u8> {
+    let number = setting.order.number.clone();
+    CancelOrderRequest { request_id: id.into(), number, etag: etag.into() }.encode_to_vec()
+}
+
+fn retake(setting: &Setting, id: &str, etag: &str) -> Vec<u8> {
+    RetakeAppointmentRequest {
+        request_id: id.into(),
+        number: setting.order.number.clone(),
+        etag: etag.into(),
+        appointment_reference: setting.reference.clone(),
+    }
+    .encode_to_vec()
+}
+
+fn comment(setting: &Setting, id: &str, text: &str) -> Vec<u8> {
+    let number = setting.order.number.clone();
+    AddCommentRequest { request_id: id.into(), number, comment: text.into() }.encode_to_vec()
 }
