@@ -73,6 +73,8 @@ const MATRIX: &[(&str, For)] = &[
     ("/eservices.orders.v1.OrderService/CancelOrder", ORDERS),
     ("/eservices.orders.v1.OrderService/RetakeAppointment", ORDERS),
     ("/eservices.orders.v1.OrderService/AddComment", ORDERS),
+    ("/eservices.orders.v1.OrderService/EraseContact", ORDERS),
+    ("/eservices.orders.v1.OrderService/FindAddressHolder", ORDERS),
     ("/eservices.orders.v1.OrderService/GetOrder", ORDERS),
     ("/eservices.orders.v1.OrderService/ListOrders", ORDERS),
     ("/eservices.orders.v1.OrderService/CountOrders", ORDERS),
@@ -116,6 +118,8 @@ OrderService/AddComment ! operator with e-just-fibre or e-just
 OrderService/CancelOrder ! operator with e-just-fibre or e-just
 OrderService/CountOrders operator with e-just-fibre or e-just
 OrderService/CreateOrder ! operator with e-just-fibre or e-just
+OrderService/EraseContact ! operator with e-just-fibre or e-just
+OrderService/FindAddressHolder ! operator with e-just-fibre or e-just
 OrderService/GetOrder operator with e-just-fibre or e-just
 OrderService/GetOrderLifecycle operator with e-just-fibre or e-just
 OrderService/ListOrders operator with e-just-fibre or e-just

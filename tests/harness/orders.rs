@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use eservices::orders::v1::{Contact, CreateOrderRequest, NewOrder, Order, PlaceInBuilding, PostalAddress};
+use eservices::orders::v1::{
+    CancelOrderRequest, Contact, CreateOrderRequest, NewOrder, Order, PlaceInBuilding, PostalAddress,
+};
 use eservices_client::{Client, new_request_id};
 use eservices_server::{
     orders::{
@@ -60,6 +62,12 @@ pub async fn create(client: &Client, order: NewOrder) -> Result<Order, Status> {
 pub async fn place(client: &Client, operator_reference: &str, slot: &str) -> Order {
     let held = hold(client, slot).await;
     create(client, new_order(operator_reference, &held.reference)).await.unwrap()
+}
+
+/// Cancels an order.
+pub async fn cancelled(client: &Client, order: Order) -> Order {
+    let request = CancelOrderRequest { request_id: new_request_id(), number: order.number, etag: order.etag };
+    client.orders().cancel_order(request).await.unwrap().into_inner().order.unwrap()
 }
 
 /// A report from the field that an order's customer was not there.

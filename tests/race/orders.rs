@@ -6,9 +6,9 @@ use std::{sync::Arc, time::Instant};
 use eservices::{
     appointments::v1::{self as ap, HoldAppointmentRequest, Intervention},
     common::v1::AppointmentType,
-    orders::v1::{CancelOrderRequest, NewOrder, Order},
+    orders::v1::{NewOrder, Order},
 };
-use eservices_client::{Client, new_request_id};
+use eservices_client::Client;
 use eservices_server::platform::{db::Db, network::store as network};
 use tokio::sync::Barrier;
 use tonic::Status;
@@ -18,7 +18,7 @@ use crate::harness::{
     Plan, World,
     database::number,
     hold_request, intervention,
-    orders::{create, new_order},
+    orders::{cancelled, create, new_order},
     reason, refusal, slot_id,
 };
 
@@ -168,11 +168,6 @@ async fn loose_ends(db: &Db) -> Vec<(&'static str, i64)> {
     loose
 }
 
-async fn give_up(client: &Client, order: Order) {
-    let request = CancelOrderRequest { request_id: new_request_id(), number: order.number, etag: order.etag };
-    client.orders().cancel_order(request).await.unwrap();
-}
-
 async fn run(case: Case) {
     let rounds: usize = std::env::var("ESERVICES_RACE_ROUNDS").map_or(5, |n| n.parse().unwrap());
     let mut plan = Plan::default();
@@ -222,7 +217,7 @@ async fn run(case: Case) {
         if case.site == Site::Socket {
             assert_eq!(number(db, "SELECT COUNT(*) FROM orders_sockets").await, 1);
         }
-        give_up(&clients[callers[winner]], order).await;
+        cancelled(&clients[callers[winner]], order).await;
         if !case.one_appointment {
             cancel(&clients[callers[1 - winner]], &held[1 - winner]).await.unwrap();
         }

@@ -4,7 +4,8 @@ use eservices::{
     appointments::v1::{CancelAppointmentRequest, HoldAppointmentRequest, RescheduleAppointmentRequest},
     fulfilment::v1::{DayCapacity, PublishCapacityRequest, PublishZonesRequest, SlotCapacity, Zone},
     orders::v1::{
-        AddCommentRequest, CancelOrderRequest, CreateOrderRequest, Order, RetakeAppointmentRequest,
+        AddCommentRequest, CancelOrderRequest, CreateOrderRequest, EraseContactRequest,
+        FindAddressHolderRequest, Order, RetakeAppointmentRequest,
     },
     sandbox::v1::{
         AdvanceClockRequest, ResetAppointmentsRequest, SetClockSpeedRequest, advance_clock_request::Target,
@@ -55,6 +56,7 @@ const ONE: Effect = Effect {
     orders: 0,
     order_versions: 0,
     entries: 0,
+    contacts: 0,
     addresses: 0,
     fibres: 0,
     clock: 0,
@@ -123,6 +125,7 @@ pub fn example(path: &str) -> Example {
                 orders: 1,
                 order_versions: 1,
                 entries: 1,
+                contacts: 1,
                 addresses: 1,
                 fibres: 1,
                 ..ONE
@@ -153,6 +156,17 @@ pub fn example(path: &str) -> Example {
             |setting, id| comment(setting, id, "Call before you come."),
             |setting, id| comment(setting, id, "Ring twice."),
             Effect { order_versions: 1, entries: 1, ..ONE },
+        ),
+        "/eservices.orders.v1.OrderService/EraseContact" => operator(
+            |setting, id| erase(id, &setting.order.number),
+            |_, id| erase(id, "CMD000000000000"),
+            Effect { order_versions: 1, entries: 1, contacts: -1, ..ONE },
+        ),
+        // A question that leaves its trace, and changes nothing.
+        "/eservices.orders.v1.OrderService/FindAddressHolder" => operator(
+            |setting, id| find_holder(setting, id, 1_795_510_800),
+            |setting, id| find_holder(setting, id, 1_795_510_801),
+            Effect { events: 0, ..ONE },
         ),
         _ => panic!("{path} changes something and has no example here: write one, and its effect"),
     }
@@ -229,4 +243,17 @@ fn retake(setting: &Setting, id: &str, etag: &str) -> Vec<u8> {
 fn comment(setting: &Setting, id: &str, text: &str) -> Vec<u8> {
     let number = setting.order.number.clone();
     AddCommentRequest { request_id: id.into(), number, comment: text.into() }.encode_to_vec()
+}
+
+fn erase(id: &str, number: &str) -> Vec<u8> {
+    EraseContactRequest { request_id: id.into(), number: number.into() }.encode_to_vec()
+}
+
+fn find_holder(setting: &Setting, id: &str, seconds: i64) -> Vec<u8> {
+    FindAddressHolderRequest {
+        request_id: id.into(),
+        ipv4: setting.order.ipv4.clone(),
+        at_time: Some(prost_types::Timestamp { seconds, nanos: 0 }),
+    }
+    .encode_to_vec()
 }
