@@ -109,6 +109,7 @@ impl World {
              [reference]\nfolder = \"{dir}/reference\"\ninbox = \"{dir}/inbox\"\nimport_silent_seconds = 3\n\
              [quota.standard]\ncalls_per_second = 100000\nburst = 100000\nconcurrent_calls = 1000\n\
              [timings]\nsweep_millis = 100\nregistry_poll_millis = 100\n\
+             [orders]\nipv4_pools = \"10.0.0.0/16\"\n\
              [log]\nfilter = \"warn\"\n\
              [tokens]\ncurrent = \"a secret of the tests, long enough for a key\"\n",
         )
@@ -145,7 +146,7 @@ fn server_files(issuing: &Authority, root: &Authority, dir: &Path) {
 }
 
 async fn operator(db: &Db, issuing: &Authority, reference: &Reference, siren: &str) -> Operator {
-    const RIGHT: &str = "e-rdv-grand-public";
+    let rights = ["e-rdv-grand-public", "e-just-fibre"].map(str::to_owned);
     let id = new_request_id();
     let by = By::cli(&id, now());
     let new = NewOperator {
@@ -157,7 +158,7 @@ async fn operator(db: &Db, issuing: &Authority, reference: &Reference, siren: &s
     };
     registry::create_operator(db, by, &new).await.unwrap();
     let holder = Holder::operator(siren).unwrap();
-    certified(db, issuing, reference, holder, RIGHT).await
+    certified(db, issuing, reference, holder, &rights).await
 }
 
 async fn keeper(db: &Db, issuing: &Authority, reference: &Reference) -> Operator {
@@ -168,7 +169,8 @@ async fn keeper(db: &Db, issuing: &Authority, reference: &Reference) -> Operator
         quota_tier: "standard".into(),
     };
     registry::create_system(db, By::cli(&id, now()), &new).await.unwrap();
-    certified(db, issuing, reference, Holder::system("catalogue").unwrap(), "reference").await
+    let holder = Holder::system("catalogue").unwrap();
+    certified(db, issuing, reference, holder, &["reference".to_owned()]).await
 }
 
 /// Grants a party what it needs and issues a certificate that names it.
@@ -177,16 +179,16 @@ async fn certified(
     issuing: &Authority,
     reference: &Reference,
     holder: Holder,
-    right: &str,
+    rights: &[String],
 ) -> Operator {
     let id = new_request_id();
     let by = By::cli(&id, now());
-    registry::grant(db, by, &holder, &[right.to_owned()], reference.eservices()).await.unwrap();
+    registry::grant(db, by, &holder, rights, reference.eservices()).await.unwrap();
     let profile = Profile::Client {
         holder: holder.clone(),
         display_name: "Kill".into(),
         environment: Environment::NonProduction,
-        names: vec![right.into()],
+        names: rights.into(),
         label: format!("{}_kill", holder.code()),
     };
     let issued = issuing.issue(&profile, KeySource::Generate, Validity::days(now(), 397).unwrap()).unwrap();

@@ -99,8 +99,7 @@ async fn changed(
     appointment.version += 1;
     appointment.updated_at = work.now.as_microsecond();
     let e_service = CATALOGUE.e_service(&appointment.product_nature);
-    appointment.revision =
-        work.announce(&appointment.party_id, e_service, kind, &resource, state).await?;
+    appointment.revision = work.announce(&appointment.party_id, e_service, kind, &resource, state).await?;
     if !set_state(&mut work.conn(), appointment, version, appointment.updated_at).await? {
         return Err(Error::overtaken());
     }
