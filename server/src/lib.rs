@@ -17,7 +17,9 @@ use eservices::{
     addresses::v1::address_service_server::AddressServiceServer,
     appointments::v1::appointment_service_server::AppointmentServiceServer,
     eligibility::v1::eligibility_service_server::EligibilityServiceServer,
-    fulfilment::v1::fulfilment_service_server::FulfilmentServiceServer,
+    fulfilment::v1::{
+        fulfilment_service_server::FulfilmentServiceServer, work_service_server::WorkServiceServer,
+    },
     identity::v1::identity_service_server::IdentityServiceServer,
     sandbox::v1::sandbox_service_server::SandboxServiceServer,
 };
@@ -28,9 +30,12 @@ use self::platform::{Platform, connection, housekeeping, pipeline::Pipeline, tls
 
 /// A generated server with the configured message limits.
 macro_rules! limited {
-    ($server:ident, $slice:ident, $platform:expr) => {{
+    ($server:ident, $slice:ident, $platform:expr) => {
+        limited!($server, $slice::Service, $platform)
+    };
+    ($server:ident, $slice:ident::$service:ident, $platform:expr) => {{
         let limits = &$platform.config.limits;
-        $server::new($slice::Service(Arc::clone($platform)))
+        $server::new($slice::$service(Arc::clone($platform)))
             .max_decoding_message_size(limits.max_request_bytes)
             .max_encoding_message_size(limits.max_answer_bytes)
     }};
@@ -46,6 +51,7 @@ pub fn routes(platform: &Arc<Platform>) -> Routes {
         .add_service(limited!(EligibilityServiceServer, eligibility, platform))
         .add_service(limited!(AppointmentServiceServer, appointments, platform))
         .add_service(limited!(FulfilmentServiceServer, fulfilment, platform))
+        .add_service(limited!(WorkServiceServer, fulfilment::WorkService, platform))
         .add_service(limited!(SandboxServiceServer, sandbox, platform));
     routes.routes()
 }

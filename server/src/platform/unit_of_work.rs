@@ -150,9 +150,7 @@ impl Work {
         resource: impl Into<String>,
         state: impl Into<String>,
     ) -> Result<i64, Error> {
-        if !self.parties.contains_key(owner) {
-            self.lock(owner).await?;
-        }
+        self.lock_owner(owner).await?;
         let row = self.parties.get_mut(owner).ok_or_else(|| Error::internal("party row not locked"))?;
         row.revision += 1;
         let revision = row.revision;
@@ -173,6 +171,11 @@ impl Work {
             resource: resource.into(),
             detail: detail.into(),
         });
+    }
+
+    /// Locks the row of an owner that is not the caller, before anything of it is read: the caller's row comes first, always.
+    pub async fn lock_owner(&mut self, owner: &str) -> Result<(), Error> {
+        if self.parties.contains_key(owner) { Ok(()) } else { self.lock(owner).await }
     }
 
     async fn lock(&mut self, party_id: &str) -> Result<(), Error> {

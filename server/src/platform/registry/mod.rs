@@ -27,7 +27,7 @@ pub use write::{
 pub const CLI_ACTOR: &str = "s-cli";
 
 /// Every role that a back-office system can hold.
-pub const ROLES: &[&str] = &["workforce"];
+pub const ROLES: &[&str] = &["workforce", "logistics"];
 
 /// System codes that stand for the server itself in audit lines.
 const RESERVED_CODES: &[&str] = &["cli", "eservices"];
