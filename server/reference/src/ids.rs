@@ -247,7 +247,8 @@ fn luhn(digits: &[u8]) -> bool {
 
 /// S10's check: the first eight digits times 8 6 4 2 3 5 9 7, the sum's rest by 11 taken from 11; 10 counts as 0, 11 as 5.
 fn s10(digits: &[u8]) -> bool {
-    let weighted = digits.iter().zip([8_u32, 6, 4, 2, 3, 5, 9, 7]).map(|(b, weight)| u32::from(b - b'0') * weight);
+    let weighted =
+        digits.iter().zip([8_u32, 6, 4, 2, 3, 5, 9, 7]).map(|(b, weight)| u32::from(b - b'0') * weight);
     let check = match 11 - weighted.sum::<u32>() % 11 {
         10 => 0,
         11 => 5,

@@ -76,7 +76,10 @@ fn parcels_and_equipment() {
         refuses(Parcel::parse, &[&format!("XW16115530{wrong}JB")]);
     }
     accepts(OntSerial::parse, &["HWTC0172629D", "ALCLF0A1B2C3"]);
-    refuses(OntSerial::parse, &["HWTC0172629", "HWTC0172629G", "hwtc0172629d", "HW1C0172629D", "HWTC0172629DD"]);
+    refuses(
+        OntSerial::parse,
+        &["HWTC0172629", "HWTC0172629G", "hwtc0172629d", "HW1C0172629D", "HWTC0172629DD"],
+    );
 }
 
 #[test]

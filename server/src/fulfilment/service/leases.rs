@@ -144,8 +144,14 @@ fn whole_micros(at: Timestamp) -> Timestamp {
 }
 
 /// Lets a lease go on, or refuses: it is not the caller's any more.
-pub async fn keep(work: &mut Work, caller: &Caller, lease: &Lease, until: Timestamp) -> Result<WorkRow, Error> {
-    let kept = store::extend_lease(&mut work.conn(), caller.party_id(), lease, until.as_microsecond()).await?;
+pub async fn keep(
+    work: &mut Work,
+    caller: &Caller,
+    lease: &Lease,
+    until: Timestamp,
+) -> Result<WorkRow, Error> {
+    let kept =
+        store::extend_lease(&mut work.conn(), caller.party_id(), lease, until.as_microsecond()).await?;
     mine(work, caller, lease, kept).await
 }
 

@@ -186,7 +186,9 @@ async fn page_of(
     let more = i64::try_from(rows.len()).is_ok_and(|n| n > limit);
     rows.truncate(usize::try_from(limit).unwrap_or(0));
     let next_page_token = match rows.last() {
-        Some(last) if more => platform.tokens.sign(scope, &format!("{} {}", last.available_from, last.work_id)),
+        Some(last) if more => {
+            platform.tokens.sign(scope, &format!("{} {}", last.available_from, last.work_id))
+        }
         _ => String::new(),
     };
     Ok(pb::ListWorkResponse { items: rows.into_iter().map(wire::item).collect(), next_page_token })

@@ -31,7 +31,8 @@ const LONGEST_COMMENT: usize = 512;
 pub fn capability(found: pb::Capability, violations: &mut Violations) -> Option<Capability> {
     let known = Capability::ALL.iter().copied().find(|c| capability_to_wire(*c) == found);
     if known.is_none() {
-        violations.push("capability", "expected one of SHIPPING, INSTALLATION, ACTIVATION, DISCONNECTION, RETURNS");
+        violations
+            .push("capability", "expected one of SHIPPING, INSTALLATION, ACTIVATION, DISCONNECTION, RETURNS");
     }
     known
 }
@@ -131,7 +132,8 @@ pub fn one_lease(path: &str, work_id: &str, token: i64, violations: &mut Violati
         violations.push(format!("{path}work_id"), "expected a work id, for instance CMD000482910057-I1");
     }
     if token < 1 {
-        violations.push(format!("{path}fencing_token"), "expected the token that LeaseWork answered, 1 or more");
+        violations
+            .push(format!("{path}fencing_token"), "expected the token that LeaseWork answered, 1 or more");
     }
     (shaped && token >= 1).then(|| Lease { work_id: work_id.to_owned(), token })
 }
