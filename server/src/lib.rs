@@ -8,6 +8,7 @@ pub mod commands;
 pub mod eligibility;
 pub mod fulfilment;
 pub mod identity;
+pub mod orders;
 pub mod platform;
 pub mod sandbox;
 
@@ -21,6 +22,7 @@ use eservices::{
         fulfilment_service_server::FulfilmentServiceServer, work_service_server::WorkServiceServer,
     },
     identity::v1::identity_service_server::IdentityServiceServer,
+    orders::v1::order_service_server::OrderServiceServer,
     sandbox::v1::sandbox_service_server::SandboxServiceServer,
 };
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -50,6 +52,7 @@ pub fn routes(platform: &Arc<Platform>) -> Routes {
         .add_service(limited!(AddressServiceServer, addresses, platform))
         .add_service(limited!(EligibilityServiceServer, eligibility, platform))
         .add_service(limited!(AppointmentServiceServer, appointments, platform))
+        .add_service(limited!(OrderServiceServer, orders, platform))
         .add_service(limited!(FulfilmentServiceServer, fulfilment, platform))
         .add_service(limited!(WorkServiceServer, fulfilment::WorkService, platform))
         .add_service(limited!(SandboxServiceServer, sandbox, platform));

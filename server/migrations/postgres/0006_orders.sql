@@ -1,6 +1,8 @@
 -- Orders of accesses, their history, the accesses and addresses that come of them. Personal data of end customers is in
 -- orders_contacts and in the comments of orders_history, and nowhere else.
 
+CREATE INDEX network_lines_box ON network_lines (pm, pbo);
+
 CREATE TABLE orders (
     number              TEXT   NOT NULL PRIMARY KEY,
     party_id            TEXT   NOT NULL REFERENCES parties (party_id),
@@ -11,6 +13,7 @@ CREATE TABLE orders (
     product_nature      TEXT   NOT NULL,
     via                 TEXT   NOT NULL,
     aid                 TEXT   NOT NULL,
+    ipv4                TEXT   NOT NULL,
     appointment_ref     TEXT   NOT NULL,          -- empty if none is attached
     appointment_type    TEXT   NOT NULL,
     imb                 TEXT   NOT NULL,
@@ -77,8 +80,10 @@ CREATE TABLE orders_history (
 CREATE TABLE orders_sockets (
     pto       TEXT NOT NULL PRIMARY KEY,
     party_id  TEXT NOT NULL,
-    number    TEXT NOT NULL                       -- the creation that took it
+    number    TEXT NOT NULL,                      -- the creation that took it
+    aid       TEXT NOT NULL                       -- its access
 );
+CREATE INDEX orders_sockets_aid ON orders_sockets (aid);
 
 -- Accesses: pending until delivered, then active, then terminated.
 CREATE TABLE orders_accesses (

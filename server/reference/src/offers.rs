@@ -68,6 +68,8 @@ pub struct Offer {
     pub announced: Option<Box<str>>,
     /// Whether this server takes its orders.
     pub ordered_here: bool,
+    /// The e-service that opens its orders; with `ordered_here`.
+    pub e_service: Option<Box<str>>,
     /// Where it is ordered instead, in French.
     pub where_fr: Option<Box<str>>,
     /// Where it is ordered instead, in English.
@@ -137,6 +139,7 @@ const FIELDS: &[&str] = &[
     "valid_until",
     "announced",
     "ordered_here",
+    "e_service",
     "where_fr",
     "where_en",
     "best_down_kbps",
@@ -215,6 +218,16 @@ fn offer(doc: &mut Document<'_>, entry: &Entry<'_>, code: Option<Box<str>>) -> O
             _ => {}
         }
     }
+    let e_service = doc.text(entry, "e_service");
+    match ordered_here {
+        Some(true) if !entry.has("e_service") => {
+            doc.refuse(entry, "e_service", "is missing: the offer is ordered here");
+        }
+        Some(false) if entry.has("e_service") => {
+            doc.refuse(entry, "e_service", "must be absent: the offer is not ordered here");
+        }
+        _ => {}
+    }
     let best_down_kbps = need!("best_down_kbps", doc.count(entry, "best_down_kbps"));
     let best_up_kbps = need!("best_up_kbps", doc.count(entry, "best_up_kbps"));
     let delay_days = need!("delay_days", doc.count(entry, "delay_days"));
@@ -238,6 +251,7 @@ fn offer(doc: &mut Document<'_>, entry: &Entry<'_>, code: Option<Box<str>>) -> O
         valid_until,
         announced,
         ordered_here: ordered_here?,
+        e_service,
         where_fr,
         where_en,
         best_down_kbps: best_down_kbps?,

@@ -174,6 +174,13 @@ impl Reference {
         found.ok().map(|at| &self.pbos[at])
     }
 
+    /// Whether a box hangs from that sharing point.
+    #[must_use]
+    pub fn has_pm(&self, pm: &Pm) -> bool {
+        let at = self.pbos.partition_point(|box_| box_.pm < *pm);
+        self.pbos.get(at).is_some_and(|box_| box_.pm == *pm)
+    }
+
     /// Fibres left on the box that serves a place; `None` when the place has no box or its size is not known.
     #[must_use]
     pub fn free_fibres(&self, row: &Row) -> Option<u32> {

@@ -1,6 +1,6 @@
 //! Eligibility: may this place have that offer, and why. A pure function of network, question and day; owns no table.
 
-mod rules;
+pub mod rules;
 mod service;
 mod wire;
 

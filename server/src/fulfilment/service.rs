@@ -129,6 +129,7 @@ impl Command for PublishZones {
                 kind: Reason::CommuneInOtherZone,
                 subject: format!("communes/{}", m.commune_code),
                 description: format!("belongs to zone {}", m.zone_code),
+                facts: Vec::new(),
             };
             return Err(Error::preconditions(others.iter().map(conflict).collect()));
         }
@@ -218,7 +219,12 @@ impl PublishCapacity {
                 return None;
             };
             let subject = format!("slots/{}", c.slot_id);
-            Some(Precondition { kind: Reason::CapacityBelowBookings, subject, description })
+            Some(Precondition {
+                kind: Reason::CapacityBelowBookings,
+                subject,
+                description,
+                facts: Vec::new(),
+            })
         });
         Ok(Error::preconditions(violations.collect()))
     }

@@ -4,6 +4,7 @@
 //! Knows the keys and their defaults, not what they are used for.
 
 mod load;
+mod orders;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +13,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use load::Invalid;
+pub use orders::{Orders, Pool};
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -37,6 +39,8 @@ pub struct Config {
     pub log: Log,
     /// Eligibility.
     pub eligibility: Eligibility,
+    /// Orders.
+    pub orders: Orders,
     /// Keys that sign tokens.
     pub tokens: Tokens,
     /// What is issued on the command line.
@@ -288,6 +292,7 @@ impl Default for Config {
             },
             log: Log { format: LogFormat::Text, filter: "info".into() },
             eligibility: Eligibility { qualification_days: 30 },
+            orders: Orders::default(),
             tokens: Tokens { current: String::new(), previous: String::new() },
             certificates: Certificates { longest_days: 397 },
             fulfilment: Fulfilment { lease_seconds: 300 },
@@ -320,6 +325,9 @@ impl Config {
         need(current.len() >= 32, "tokens.current", "expected a secret of 32 characters or more");
         let usable = previous.is_empty() || previous.len() >= 32;
         need(usable, "tokens.previous", "expected nothing, or a secret of 32 characters or more");
+        for (key, expected) in self.orders.faults() {
+            need(false, key, expected);
+        }
         need(self.database.connections > 0, "database.connections", "expected a number above 0");
         let Limits { abuses_per_certificate, stalled_request_seconds, stalled_answer_seconds, .. } =
             self.limits;

@@ -38,6 +38,8 @@ pub struct Violation {
     pub field: String,
     /// What was expected, with an example.
     pub description: String,
+    /// The market's code for it; empty if there is none.
+    pub code: &'static str,
 }
 
 /// One condition of the data that is not met.
@@ -49,6 +51,8 @@ pub struct Precondition {
     pub subject: String,
     /// Rule and figures.
     pub description: String,
+    /// What its reason promises; sent where it gives the refusal its reason.
+    pub facts: Vec<(&'static str, String)>,
 }
 
 impl Error {
@@ -90,6 +94,8 @@ impl Error {
             many => format!("{} conditions are not met", many.len()),
         };
         let mut error = Self::new(reason, message).with("violation_count", violations.len().to_string());
+        let facts = violations.first().map(|v| v.facts.clone()).unwrap_or_default();
+        error.0.metadata.extend(facts);
         error.0.preconditions = violations;
         error
     }
@@ -124,6 +130,13 @@ impl Error {
     pub fn with(mut self, key: &'static str, value: impl Into<String>) -> Self {
         self.0.metadata.push((key, value.into()));
         self
+    }
+
+    /// The same as one condition among others: what it speaks of, its message and its facts.
+    #[must_use]
+    pub fn condition(self, subject: impl Into<String>) -> Precondition {
+        let Inner { reason, message, metadata, .. } = *self.0;
+        Precondition { kind: reason, subject: subject.into(), description: message, facts: metadata }
     }
 
     /// Adds when to try again.
@@ -216,6 +229,7 @@ impl From<Error> for Status {
                 inner.fields.into_iter().take(MAX_VIOLATIONS).map(|v| pb::bad_request::FieldViolation {
                     field: v.field,
                     description: clipped(v.description),
+                    reason: v.code.to_owned(),
                     ..Default::default()
                 });
             details.push(any(
@@ -273,7 +287,17 @@ pub struct Violations(Vec<Violation>);
 impl Violations {
     /// Notes one.
     pub fn push(&mut self, field: impl Into<String>, description: impl Into<String>) {
-        self.0.push(Violation { field: field.into(), description: description.into() });
+        self.push_coded(field, "", description);
+    }
+
+    /// Notes one that the market has a code for.
+    pub fn push_coded(
+        &mut self,
+        field: impl Into<String>,
+        code: &'static str,
+        description: impl Into<String>,
+    ) {
+        self.0.push(Violation { field: field.into(), description: description.into(), code });
     }
 
     /// Takes the value, or notes why it is none.

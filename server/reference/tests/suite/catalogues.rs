@@ -17,6 +17,7 @@ delay_days = 21
 criteria = ["building_deployed"]
 order_form = ["imb"]
 product_nature = "JUST FIBRE"
+e_service = "e-just-fibre"
 "#;
 
 /// What is wrong with the offer after `from` was replaced by `to`, as `line field reason`.
@@ -54,6 +55,7 @@ fn the_offers_that_ship() {
     assert_eq!(assumed, ["JUST_FIBRE"]);
     let just_fibre = catalogue.get("JUST_FIBRE").unwrap();
     assert!(just_fibre.ordered_here);
+    assert_eq!(just_fibre.e_service.as_deref(), Some("e-just-fibre"));
     assert_eq!(just_fibre.best_down_kbps, 1_000_000);
     assert_eq!(just_fibre.support, Support::Fibre);
     assert!(just_fibre.criteria.contains(&Criterion::ResourceFree));
@@ -109,7 +111,12 @@ fn each_defect_has_line_and_field() {
         [
             "2 offer JUST_FIBRE: where_en is missing: the offer is not ordered here",
             "2 offer JUST_FIBRE: where_fr is missing: the offer is not ordered here",
+            "15 offer JUST_FIBRE: e_service must be absent: the offer is not ordered here",
         ]
+    );
+    assert_eq!(
+        wrong("e_service = \"e-just-fibre\"\n", ""),
+        ["2 offer JUST_FIBRE: e_service is missing: the offer is ordered here"]
     );
     assert_eq!(
         wrong("ordered_here = true", "ordered_here = true\nwhere_fr = \"ici\""),

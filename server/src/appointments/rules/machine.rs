@@ -26,8 +26,10 @@ pub enum Action {
     Confirm,
     /// Move it to another slot.
     Reschedule,
-    /// Give it up.
+    /// The operator gives it up.
     Cancel,
+    /// The order that quotes it lets it go.
+    Release,
     /// Its time is over.
     Lapse,
 }
@@ -48,18 +50,22 @@ pub const TABLE: &[(State, Action, Step)] = &[
     (State::Held, Action::Confirm, Step::To(State::Confirmed)),
     (State::Held, Action::Reschedule, Step::To(State::Held)),
     (State::Held, Action::Cancel, Step::To(State::Cancelled)),
+    (State::Held, Action::Release, Step::Nothing),
     (State::Held, Action::Lapse, Step::Nothing),
     (State::Confirmed, Action::Confirm, Step::Refused(Reason::Frdv04)),
     (State::Confirmed, Action::Reschedule, Step::To(State::Confirmed)),
-    (State::Confirmed, Action::Cancel, Step::To(State::Cancelled)),
+    (State::Confirmed, Action::Cancel, Step::Refused(Reason::Frdv04)),
+    (State::Confirmed, Action::Release, Step::To(State::Cancelled)),
     (State::Confirmed, Action::Lapse, Step::Nothing),
     (State::Cancelled, Action::Confirm, Step::Refused(Reason::Frdv04)),
     (State::Cancelled, Action::Reschedule, Step::Refused(Reason::Frdv04)),
     (State::Cancelled, Action::Cancel, Step::Refused(Reason::Frdv04)),
+    (State::Cancelled, Action::Release, Step::Nothing),
     (State::Cancelled, Action::Lapse, Step::Nothing),
     (State::Lapsed, Action::Confirm, Step::Refused(Reason::Frdv03)),
     (State::Lapsed, Action::Reschedule, Step::Refused(Reason::Frdv03)),
     (State::Lapsed, Action::Cancel, Step::Refused(Reason::Frdv03)),
+    (State::Lapsed, Action::Release, Step::Nothing),
     (State::Lapsed, Action::Lapse, Step::To(State::Lapsed)),
 ];
 
@@ -134,18 +140,22 @@ mod tests {
             (S::Held, A::Confirm, To(S::Confirmed)),
             (S::Held, A::Reschedule, To(S::Held)),
             (S::Held, A::Cancel, To(S::Cancelled)),
+            (S::Held, A::Release, Nothing),
             (S::Held, A::Lapse, Nothing),
             (S::Confirmed, A::Confirm, Refused(Frdv04)),
             (S::Confirmed, A::Reschedule, To(S::Confirmed)),
-            (S::Confirmed, A::Cancel, To(S::Cancelled)),
+            (S::Confirmed, A::Cancel, Refused(Frdv04)),
+            (S::Confirmed, A::Release, To(S::Cancelled)),
             (S::Confirmed, A::Lapse, Nothing),
             (S::Cancelled, A::Confirm, Refused(Frdv04)),
             (S::Cancelled, A::Reschedule, Refused(Frdv04)),
             (S::Cancelled, A::Cancel, Refused(Frdv04)),
+            (S::Cancelled, A::Release, Nothing),
             (S::Cancelled, A::Lapse, Nothing),
             (S::Lapsed, A::Confirm, Refused(Frdv03)),
             (S::Lapsed, A::Reschedule, Refused(Frdv03)),
             (S::Lapsed, A::Cancel, Refused(Frdv03)),
+            (S::Lapsed, A::Release, Nothing),
             (S::Lapsed, A::Lapse, To(S::Lapsed)),
         ];
         assert_eq!(TABLE.len(), by_hand.len());
@@ -168,7 +178,7 @@ mod tests {
     fn a_refusal_names_the_states_that_allow() {
         let error = next(State::Cancelled, Action::Cancel, Timestamp::UNIX_EPOCH).unwrap_err();
         assert_eq!(error.reason(), Reason::Frdv04);
-        assert_eq!(allowed(Action::Cancel), "held,confirmed");
+        assert_eq!(allowed(Action::Cancel), "held");
         assert_eq!(allowed(Action::Confirm), "held");
     }
 }

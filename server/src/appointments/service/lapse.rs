@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use eservices::appointments::v1::Appointment as Nothing;
 
-use super::moves::give_back;
 use crate::{
     appointments::{
         rules::{
@@ -44,7 +43,7 @@ impl Command for Lapse {
         if !store::lapse(&mut work.conn(), &appointment, revision, now.as_microsecond()).await? {
             return Err(Error::overtaken());
         }
-        give_back(work, &appointment.slot_id).await?;
+        store::give_back(work, &appointment.slot_id).await?;
         work.note(owner, resource, format!("state=lapsed slot={}", appointment.slot_id));
         Ok(Nothing::default())
     }

@@ -137,7 +137,7 @@ impl Command for Cancel {
         if !store::set_state(&mut work.conn(), &appointment, version, appointment.updated_at).await? {
             return Err(Error::overtaken());
         }
-        give_back(work, &appointment.slot_id).await?;
+        store::give_back(work, &appointment.slot_id).await?;
         work.note(self.caller.party_id(), resource, format!("state=cancelled slot={}", appointment.slot_id));
         Ok(pb::CancelAppointmentResponse { appointment: Some(wire::appointment(&appointment, now)) })
     }
@@ -167,21 +167,13 @@ async fn decided_on(
 /// Takes a place in one slot and gives one back in another, in the order of their ids: no two calls wait for each other.
 async fn exchange(work: &mut Work, from: &str, to: &str) -> Result<(), Error> {
     if from < to {
-        give_back(work, from).await?;
+        store::give_back(work, from).await?;
     }
     if !store::take(&mut work.conn(), to).await? {
         return Err(no_room(to));
     }
     if from >= to {
-        give_back(work, from).await?;
+        store::give_back(work, from).await?;
     }
     Ok(())
-}
-
-/// Gives a place back; one that was not taken is a fault of ours.
-pub async fn give_back(work: &mut Work, slot_id: &str) -> Result<(), Error> {
-    if store::free(&mut work.conn(), slot_id).await? {
-        return Ok(());
-    }
-    Err(Error::internal(format!("slot {slot_id} has no place to give back")))
 }

@@ -1,8 +1,13 @@
-//! Confirmation: what an order does to the appointment it quotes, inside the order's own transaction.
+//! What an order does to the appointment it quotes, inside the order's own transaction: confirm it, let it go.
 
-use super::{Appointment, find, set_state};
+use jiff::Timestamp;
+
+use super::{Appointment, find, free, set_state};
 use crate::{
-    appointments::rules::{Action, machine},
+    appointments::rules::{
+        Action, State,
+        machine::{self, Step},
+    },
     platform::{
         clock::instant,
         error::{Error, Reason},
@@ -31,13 +36,9 @@ pub struct Quote {
     pub street_number: String,
 }
 
-/// Confirms the appointment for an order, or says why not: NOT_FOUND, FRDV03/04 (state), FRDV05 (another nature),
-/// FRDV06 (other address), in this order. The caller announces its own change; this announces the appointment's.
-pub async fn confirm(work: &mut Work, quote: &Quote) -> Result<Appointment, Error> {
-    let now = work.now;
-    let mut appointment = find(&mut work.conn(), &quote.party_id, &quote.reference)
-        .await?
-        .ok_or_else(|| Error::not_found("Appointment", &quote.reference))?;
+/// Whether an order may quote the appointment now: FRDV03/04 (state), FRDV05 (another nature), FRDV06 (other address), in
+/// this order; answers the state that it gets.
+pub fn fits(appointment: &Appointment, quote: &Quote, now: Timestamp) -> Result<State, Error> {
     let next = machine::next(appointment.state_at(now), Action::Confirm, instant(appointment.expires_at))?;
     if appointment.product_nature != quote.product_nature {
         return Err(Error::new(
@@ -46,23 +47,63 @@ pub async fn confirm(work: &mut Work, quote: &Quote) -> Result<Appointment, Erro
         )
         .with("product_nature", &appointment.product_nature));
     }
-    if !same_address(&appointment, quote) {
+    if !same_address(appointment, quote) {
         return Err(Error::new(Reason::Frdv06, "the appointment is for another address")
             .with("zone_code", &appointment.zone_code));
     }
+    Ok(next)
+}
+
+/// Confirms the appointment for an order, or says why not: NOT_FOUND, then what [`fits`] says. The caller announces its own
+/// change; this announces the appointment's.
+pub async fn confirm(work: &mut Work, quote: &Quote) -> Result<Appointment, Error> {
+    let mut appointment = find(&mut work.conn(), &quote.party_id, &quote.reference)
+        .await?
+        .ok_or_else(|| Error::not_found("Appointment", &quote.reference))?;
+    appointment.state = fits(&appointment, quote, work.now)?;
+    appointment.order_ref.clone_from(&quote.order_ref);
+    changed(work, &mut appointment, "appointments.confirmed", format!("order={}", quote.order_ref)).await?;
+    Ok(appointment)
+}
+
+/// Lets go of the appointment that an order quoted: its place comes free. One that is not confirmed stays as it is.
+pub async fn release(work: &mut Work, party_id: &str, reference: &str) -> Result<(), Error> {
+    let Some(mut appointment) = find(&mut work.conn(), party_id, reference).await? else { return Ok(()) };
+    let Step::To(next) = machine::step(appointment.state_at(work.now), Action::Release) else {
+        return Ok(());
+    };
+    appointment.state = next;
+    let detail = format!("slot={} order={}", appointment.slot_id, appointment.order_ref);
+    changed(work, &mut appointment, "appointments.cancelled", detail).await?;
+    give_back(work, &appointment.slot_id).await
+}
+
+/// Gives a place back; one that was not taken is a fault of ours.
+pub async fn give_back(work: &mut Work, slot_id: &str) -> Result<(), Error> {
+    if free(&mut work.conn(), slot_id).await? {
+        return Ok(());
+    }
+    Err(Error::internal(format!("slot {slot_id} has no place to give back")))
+}
+
+/// Announces and stores a new state.
+async fn changed(
+    work: &mut Work,
+    appointment: &mut Appointment,
+    kind: &'static str,
+    detail: String,
+) -> Result<(), Error> {
     let version = appointment.version;
     let resource = format!("appointments/{}", appointment.reference);
-    appointment.state = next;
+    let state = appointment.state.as_str();
     appointment.version += 1;
-    appointment.order_ref.clone_from(&quote.order_ref);
-    appointment.updated_at = now.as_microsecond();
-    appointment.revision =
-        work.announce(&quote.party_id, "appointments.confirmed", &resource, next.as_str()).await?;
-    if !set_state(&mut work.conn(), &appointment, version, appointment.updated_at).await? {
+    appointment.updated_at = work.now.as_microsecond();
+    appointment.revision = work.announce(&appointment.party_id, kind, &resource, state).await?;
+    if !set_state(&mut work.conn(), appointment, version, appointment.updated_at).await? {
         return Err(Error::overtaken());
     }
-    work.note(&quote.party_id, resource, format!("state={} order={}", next.as_str(), quote.order_ref));
-    Ok(appointment)
+    work.note(&appointment.party_id, resource, format!("state={state} {detail}"));
+    Ok(())
 }
 
 fn same_address(appointment: &Appointment, quote: &Quote) -> bool {

@@ -64,7 +64,10 @@ fn a_refusal_names_the_states_that_allow() {
 #[test]
 fn each_type_has_its_states() {
     let names = |order: Type| order.states().map(State::as_str).collect::<Vec<_>>().join(" ");
-    assert_eq!(names(T::Creation), "in_progress under_construction installed appointment_to_retake completed failed");
+    assert_eq!(
+        names(T::Creation),
+        "in_progress under_construction installed appointment_to_retake completed failed"
+    );
     assert_eq!(names(T::Termination), "in_progress waiting_for_box_return completed failed");
     assert_eq!(names(T::BoxExchange), "in_progress waiting_for_box_return completed failed");
 }

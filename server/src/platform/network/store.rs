@@ -3,7 +3,7 @@
 //! Each change moves the revision, last of all locks (`network` comes after every resource row). Knows no order.
 
 use eservices_reference::{
-    Line,
+    Line, Pbo, Reference,
     ids::{Imb, Pm, Pto},
     structure::Place,
 };
@@ -31,6 +31,11 @@ struct LineRow {
     pbo: String,
     state: String,
     release: String,
+}
+
+#[derive(FromRow)]
+struct Socket {
+    pto: String,
 }
 
 #[derive(FromRow)]
@@ -117,17 +122,30 @@ pub async fn put_line(conn: &mut Conn<'_>, line: &Line, pm: &Pm, release: &str) 
     step(conn).await
 }
 
-/// Holds a fibre of a box for an order, unless `most` are held already; says whether it does.
-pub async fn hold_fibre(conn: &mut Conn<'_>, pm: &Pm, pbo: &str, most: u32) -> Result<bool, Error> {
+/// Holds a fibre of a box for an order, unless none is left; says whether it does. The box's row is locked first: what other
+/// transactions hold or laid there is counted, whatever this node has in memory.
+pub async fn hold_fibre(
+    conn: &mut Conn<'_>,
+    pm: &Pm,
+    pbo: &str,
+    reference: &Reference,
+) -> Result<bool, Error> {
+    let Some(free) = reference.pbo(pm, pbo).and_then(Pbo::free) else { return Ok(false) };
     sql!(
         execute,
         conn,
-        "INSERT INTO network_fibres (pm, pbo, held) VALUES ($1, $2, 0) ON CONFLICT (pm, pbo) DO NOTHING",
+        "INSERT INTO network_fibres (pm, pbo, held) VALUES ($1, $2, 0) \
+         ON CONFLICT (pm, pbo) DO UPDATE SET held = network_fibres.held",
         pm.as_str(),
         pbo,
     )?;
+    const LAID: &str = "SELECT pto FROM network_lines WHERE pm = $1 AND pbo = $2";
+    let sockets = sql!(all, conn, Socket, LAID, pm.as_str(), pbo)?;
+    let known = |socket: &Socket| Pto::parse(&socket.pto).is_ok_and(|pto| reference.line(&pto).is_some());
+    let laid = sockets.iter().filter(|socket| !known(socket)).count();
+    let most = i64::from(free).saturating_sub(i64::try_from(laid).unwrap_or(i64::MAX));
     const TAKE: &str = "UPDATE network_fibres SET held = held + 1 WHERE pm = $1 AND pbo = $2 AND held < $3";
-    let rows = sql!(execute, conn, TAKE, pm.as_str(), pbo, i64::from(most))?;
+    let rows = sql!(execute, conn, TAKE, pm.as_str(), pbo, most)?;
     step(conn).await?;
     Ok(rows == 1)
 }

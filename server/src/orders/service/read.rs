@@ -1,0 +1,177 @@
+//! The questions of `OrderService`: get, list, count, and the life of an order as data.
+
+use eservices::orders::v1 as pb;
+
+use super::require_offer;
+use crate::{
+    orders::{
+        rules::{Action, State, Type, machine},
+        store::{self, Filter},
+        wire,
+    },
+    platform::{
+        Platform,
+        error::{Error, Violations},
+        identity::Caller,
+        page,
+    },
+};
+
+/// One order of the caller with its history.
+pub async fn get(platform: &Platform, caller: &Caller, number: &str) -> Result<pb::GetOrderResponse, Error> {
+    let mut reader = platform.db.read().await?;
+    let conn = &mut reader.conn();
+    let found = store::find(conn, caller.party_id(), number)
+        .await?
+        .ok_or_else(|| Error::not_found("Order", number))?;
+    require_offer(caller, &platform.network.load(), &found.offer_code)?;
+    let history = store::history(conn, number).await?;
+    let contact = store::contact(conn, number).await?;
+    let mut order = wire::order(&found);
+    if let Some(contact) = contact {
+        let (contact, address) = wire::contact_to_wire(contact);
+        (order.contact, order.delivery_address) = (Some(contact), Some(address));
+    }
+    let history = history.into_iter().map(wire::entry).collect();
+    Ok(pb::GetOrderResponse { order: Some(order), history })
+}
+
+/// A list, checked.
+pub struct List {
+    filter: Filter,
+    scope: [String; 9],
+    limit: i64,
+}
+
+impl List {
+    /// Form, and which offers the caller may see.
+    pub fn parse(
+        request: pb::ListOrdersRequest,
+        platform: &Platform,
+        caller: &Caller,
+    ) -> Result<Self, Error> {
+        let mut violations = Violations::default();
+        let limit = page::size(request.page_size, &mut violations);
+        let types: Vec<&str> = request.types().filter_map(wire::kind).map(Type::as_str).collect();
+        let states: Vec<&str> = request.states().filter_map(wire::state).map(State::as_str).collect();
+        if types.len() != request.types.len() {
+            violations.push("types", "expected types other than unspecified");
+        }
+        if states.len() != request.states.len() {
+            violations.push("states", "expected states other than unspecified");
+        }
+        for (field, text) in [("operator_reference", &request.operator_reference), ("aid", &request.aid)] {
+            if text.chars().count() > 30 {
+                violations.push(field, "expected at most 30 characters");
+            }
+        }
+        let from = instant("created_from", request.created_from.as_ref(), i64::MIN, &mut violations);
+        let before = instant("created_before", request.created_before.as_ref(), i64::MAX, &mut violations);
+        let mut filter = Filter {
+            types: listed(&types),
+            states: listed(&states),
+            offers: offers(platform, caller),
+            operator_reference: request.operator_reference,
+            aid: request.aid,
+            from,
+            before,
+            after: None,
+        };
+        let scope = [
+            "orders".to_owned(),
+            caller.party_id().to_owned(),
+            filter.types.clone(),
+            filter.states.clone(),
+            filter.offers.clone(),
+            filter.operator_reference.clone(),
+            filter.aid.clone(),
+            from.to_string(),
+            before.to_string(),
+        ];
+        let parts = scope.each_ref().map(String::as_str);
+        let cursor = page::cursor(&platform.tokens, &parts, &request.page_token, &mut violations);
+        violations.check()?;
+        filter.after = cursor.and_then(|cursor| {
+            let (created_at, number) = cursor.split_once(' ')?;
+            Some((created_at.parse().ok()?, number.to_owned()))
+        });
+        Ok(Self { filter, scope, limit })
+    }
+
+    /// One page, newest first.
+    pub async fn answer(self, platform: &Platform, caller: &Caller) -> Result<pb::ListOrdersResponse, Error> {
+        let mut reader = platform.db.read().await?;
+        let mut rows =
+            store::list(&mut reader.conn(), caller.party_id(), &self.filter, self.limit + 1).await?;
+        let more = i64::try_from(rows.len()).is_ok_and(|n| n > self.limit);
+        rows.truncate(usize::try_from(self.limit).unwrap_or(0));
+        let next_page_token = match rows.last() {
+            Some(last) if more => {
+                let cursor = format!("{} {}", last.created_at, last.number);
+                platform.tokens.sign(&self.scope.each_ref().map(String::as_str), &cursor)
+            }
+            _ => String::new(),
+        };
+        Ok(pb::ListOrdersResponse { orders: rows.iter().map(wire::order).collect(), next_page_token })
+    }
+}
+
+/// The dashboard: each type in each of its states, zeros included.
+pub async fn count(platform: &Platform, caller: &Caller) -> Result<pb::CountOrdersResponse, Error> {
+    let mut reader = platform.db.read().await?;
+    let offers = offers(platform, caller);
+    let found = store::count(&mut reader.conn(), caller.party_id(), &offers).await?;
+    let pairs = Type::ALL.iter().flat_map(|kind| kind.states().map(|state| (*kind, state)));
+    let counted = |(kind, state): (Type, State)| pb::OrderCount {
+        r#type: wire::type_to_wire(kind).into(),
+        state: wire::state_to_wire(state).into(),
+        orders: found.iter().find(|row| (row.kind, row.state) == (kind, state)).map_or(0, |row| row.orders),
+    };
+    Ok(pb::CountOrdersResponse { counts: pairs.map(counted).collect() })
+}
+
+/// Every step that an order can take.
+pub fn lifecycle() -> pb::GetOrderLifecycleResponse {
+    let mut transitions = Vec::new();
+    for kind in Type::ALL.iter().copied() {
+        for state in kind.states() {
+            let steps = Action::ALL.iter().filter_map(|action| {
+                let next = machine::step(kind, state, *action)?;
+                Some(wire::transition(&(kind, state, *action, next)))
+            });
+            transitions.extend(steps);
+        }
+    }
+    pb::GetOrderLifecycleResponse { transitions }
+}
+
+/// The offers whose orders the caller may see, `,A,B,`.
+fn offers(platform: &Platform, caller: &Caller) -> String {
+    let network = platform.network.load();
+    let open = |e_service: Option<&str>| e_service.is_some_and(|e_service| caller.holds(e_service));
+    let codes: Vec<&str> = network
+        .reference
+        .offers()
+        .all()
+        .iter()
+        .filter(|offer| open(offer.e_service.as_deref()))
+        .map(|offer| &*offer.code)
+        .collect();
+    if codes.is_empty() { ",,".to_owned() } else { listed(&codes) }
+}
+
+fn instant(
+    field: &str,
+    found: Option<&prost_types::Timestamp>,
+    unbounded: i64,
+    violations: &mut Violations,
+) -> i64 {
+    let Some(found) = found else { return unbounded };
+    let micros = jiff::Timestamp::new(found.seconds, found.nanos).map(jiff::Timestamp::as_microsecond);
+    violations.take(field, micros.map_err(|_| "expected an instant")).unwrap_or(unbounded)
+}
+
+/// `,A,B,`, or nothing: for `LIKE`.
+fn listed(values: &[&str]) -> String {
+    if values.is_empty() { String::new() } else { format!(",{},", values.join(",")) }
+}

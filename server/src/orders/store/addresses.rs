@@ -1,0 +1,110 @@
+//! Fixed IPv4 addresses: each pool is handed out from its first address on; what came back is given again after its
+//! quarantine. Who held which when is kept.
+
+use jiff::SignedDuration;
+use sqlx::FromRow;
+
+use crate::{
+    platform::{
+        config::Orders,
+        db::Conn,
+        error::{Error, Reason},
+        unit_of_work::Work,
+    },
+    sql,
+};
+
+/// How often an address that another transaction took meanwhile is looked for again.
+const ATTEMPTS: u32 = 16;
+
+#[derive(FromRow)]
+struct Taken {
+    taken: i64,
+}
+
+#[derive(FromRow)]
+struct Address {
+    ipv4: String,
+}
+
+/// Gives an access its address, or refuses: NO_ADDRESS_LEFT.
+pub async fn assign(work: &mut Work, config: &Orders, aid: &str, party: &str) -> Result<String, Error> {
+    let now = work.now.as_microsecond();
+    let conn = &mut work.conn();
+    let ipv4 = match fresh(conn, config).await? {
+        Some(ipv4) => ipv4,
+        None => returned(conn, config, now)
+            .await?
+            .ok_or_else(|| Error::new(Reason::NoAddressLeft, "no fixed IPv4 address is free"))?,
+    };
+    sql!(
+        execute,
+        conn,
+        "INSERT INTO orders_addresses (ipv4, assigned_at, released_at, aid, party_id) VALUES ($1, $2, NULL, $3, $4)",
+        &ipv4,
+        now,
+        aid,
+        party,
+    )?;
+    Ok(ipv4)
+}
+
+/// Takes the address of an access back: it is given again after the quarantine.
+pub async fn release(work: &mut Work, config: &Orders, aid: &str) -> Result<(), Error> {
+    let quarantine = SignedDuration::from_hours(24 * i64::from(config.quarantine_days));
+    let (now, free_from) = (work.now, work.now.saturating_add(quarantine).unwrap_or(work.now));
+    let conn = &mut work.conn();
+    const END: &str =
+        "UPDATE orders_addresses SET released_at = $2 WHERE aid = $1 AND released_at IS NULL RETURNING ipv4";
+    if let Some(address) = sql!(optional, conn, Address, END, aid, now.as_microsecond())? {
+        sql!(
+            execute,
+            conn,
+            "INSERT INTO orders_free_addresses (ipv4, free_from) VALUES ($1, $2)",
+            &address.ipv4,
+            free_from.as_microsecond(),
+        )?;
+    }
+    Ok(())
+}
+
+async fn fresh(conn: &mut Conn<'_>, config: &Orders) -> Result<Option<String>, sqlx::Error> {
+    for pool in config.pools() {
+        let name = pool.to_string();
+        const BEGIN: &str =
+            "INSERT INTO orders_pools (pool, taken) VALUES ($1, 0) ON CONFLICT (pool) DO NOTHING";
+        sql!(execute, conn, BEGIN, &name)?;
+        const TAKE: &str =
+            "UPDATE orders_pools SET taken = taken + 1 WHERE pool = $1 AND taken < $2 RETURNING taken";
+        let taken = sql!(optional, conn, Taken, TAKE, &name, i64::from(pool.size()))?;
+        let place = taken.and_then(|row| u32::try_from(row.taken - 1).ok());
+        if let Some(address) = place.and_then(|place| pool.address(place)) {
+            return Ok(Some(address.to_string()));
+        }
+    }
+    Ok(None)
+}
+
+async fn returned(conn: &mut Conn<'_>, config: &Orders, now: i64) -> Result<Option<String>, sqlx::Error> {
+    #[derive(FromRow)]
+    struct Waiting {
+        addresses: i64,
+    }
+    for _ in 0..ATTEMPTS {
+        const TAKE: &str = "DELETE FROM orders_free_addresses WHERE ipv4 = (SELECT ipv4 FROM orders_free_addresses \
+                            WHERE free_from <= $1 ORDER BY free_from, ipv4 LIMIT 1) RETURNING ipv4";
+        if let Some(address) = sql!(optional, conn, Address, TAKE, now)? {
+            let ours = address.ipv4.parse().is_ok_and(|ip| config.pools().any(|pool| pool.contains(ip)));
+            if ours {
+                return Ok(Some(address.ipv4));
+            }
+            // Of a pool that is not configured any more: it is dropped, the next one may do.
+            continue;
+        }
+        const LEFT: &str = "SELECT COUNT(*) AS addresses FROM orders_free_addresses WHERE free_from <= $1";
+        if sql!(one, conn, Waiting, LEFT, now)?.addresses == 0 {
+            return Ok(None);
+        }
+    }
+    Ok(None)
+}

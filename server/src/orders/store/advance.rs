@@ -1,0 +1,228 @@
+//! One step of an order's life with everything that it brings about, inside one transaction: the order and its history, its
+//! appointment, socket, access and address, what it holds in the network. The network's rows come last, see ARCHITECTURE.md.
+
+use eservices_reference::{
+    Line,
+    ids::{Imb, Pm, Pto},
+    structure::Place,
+};
+use jiff::ToSpan as _;
+
+use super::{
+    Entry, Order, add_entry, find_any, free_socket, holder, release_address, set_access_state, take_socket,
+    update,
+};
+use crate::{
+    appointments::store as appointments,
+    orders::rules::{Action, Actor, State, Type, checks, machine},
+    platform::{
+        Platform,
+        clock::paris_day,
+        error::{Error, Reason, Violations},
+        network::{Network, store as network},
+        unit_of_work::Work,
+    },
+};
+
+/// What is done to an order, or reported of it.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The action.
+    pub action: Action,
+    /// Who does it.
+    pub author: Actor,
+    /// Interop code of what went wrong; empty if nothing did.
+    pub code: String,
+    /// Comment; may be empty.
+    pub comment: String,
+    /// Facts, for instance `parcel_number`, `box_serial`, `ont_serial`, `pto`.
+    pub facts: Vec<(&'static str, String)>,
+}
+
+impl Report {
+    /// An action without anything said.
+    #[must_use]
+    pub const fn of(action: Action, author: Actor) -> Self {
+        Self { action, author, code: String::new(), comment: String::new(), facts: Vec::new() }
+    }
+
+    /// The value of a fact; empty where it is not told.
+    #[must_use]
+    pub fn fact(&self, name: &str) -> &str {
+        self.facts.iter().find(|(n, _)| *n == name).map_or("", |(_, value)| value)
+    }
+}
+
+/// What the field reports of an order, whoever owns it. The owner's row must be locked already.
+pub async fn advance(
+    work: &mut Work,
+    platform: &Platform,
+    number: &str,
+    report: &Report,
+) -> Result<Order, Error> {
+    let order = find_any(&mut work.conn(), number).await?.ok_or_else(|| Error::not_found("Order", number))?;
+    step(work, platform, order, report).await
+}
+
+/// Takes the order one step further, or refuses with the states that allow it.
+pub async fn step(
+    work: &mut Work,
+    platform: &Platform,
+    mut order: Order,
+    report: &Report,
+) -> Result<Order, Error> {
+    let network = platform.network.load();
+    order.state = machine::next(order.kind, order.state, report.action)?;
+    match report.action {
+        Action::ShipBox => {
+            report.fact("parcel_number").clone_into(&mut order.parcel_number);
+            report.fact("box_serial").clone_into(&mut order.box_serial);
+        }
+        Action::ReportAbsence => {
+            order.failure_code.clone_from(&report.code);
+            order.appointment_ref.clear();
+            let days = i64::from(platform.config.orders.retake_days);
+            order.retake_until = paris_day(work.now).saturating_add(days.days()).to_string();
+        }
+        Action::RetakeAppointment => {
+            order.failure_code.clear();
+            order.retake_until.clear();
+        }
+        Action::Cancel => "FCLI04".clone_into(&mut order.failure_code),
+        Action::FailIntervention => order.failure_code.clone_from(&report.code),
+        Action::FinishIntervention if order.pto.is_empty() => {
+            laid(work, &mut order, report, &network).await?
+        }
+        _ => {}
+    }
+    let version = order.version;
+    order.version += 1;
+    order.entries += 1;
+    order.updated_at = work.now.as_microsecond();
+    let (owner, resource) = (order.party_id.clone(), order.resource());
+    order.revision = work.announce(&owner, kind(report.action), &resource, order.state.as_str()).await?;
+    if report.action == Action::Cancel && !order.appointment_ref.is_empty() {
+        appointments::release(work, &owner, &order.appointment_ref).await?;
+    }
+    let gone = order.state == State::Failed && order.kind == Type::Creation;
+    let held = std::mem::take(&mut order.fibre_held);
+    order.fibre_held = if gone || report.action == Action::FinishIntervention { 0 } else { held };
+    if !update(&mut work.conn(), &order, version).await? {
+        return Err(Error::overtaken());
+    }
+    add_entry(&mut work.conn(), &order.number, &entry(&order, report)).await?;
+    access(work, platform, &order, report, gone).await?;
+    in_network(work, &order, report, &network, held > order.fibre_held).await?;
+    work.note(&owner, resource, format!("action={} state={}", report.action.as_str(), order.state.as_str()));
+    Ok(order)
+}
+
+/// The socket that the technician laid becomes the order's own.
+async fn laid(work: &mut Work, order: &mut Order, report: &Report, network: &Network) -> Result<(), Error> {
+    let mut violations = Violations::default();
+    let pto = violations.take("pto", Pto::parse(report.fact("pto")));
+    let pto = violations.finish(pto)?;
+    if network.line(&pto).is_some_and(|line| line.imb.as_str() != order.imb || line.place != place(order)) {
+        return Err(Error::new(Reason::Fimp03, "the socket is at another place"));
+    }
+    if !take_socket(&mut work.conn(), pto.as_str(), order).await? {
+        let found = holder(&mut work.conn(), &order.party_id, pto.as_str()).await?;
+        return Err(found.as_ref().map_or_else(Error::overtaken, checks::taken));
+    }
+    order.pto = pto.to_string();
+    Ok(())
+}
+
+/// What the step does to the access: delivered, ended, given another box.
+async fn access(
+    work: &mut Work,
+    platform: &Platform,
+    order: &Order,
+    report: &Report,
+    gone: bool,
+) -> Result<(), Error> {
+    let now = work.now.as_microsecond();
+    if gone || report.action == Action::Disconnect {
+        set_access_state(&mut work.conn(), &order.aid, "terminated", "", now).await?;
+        release_address(work, &platform.config.orders, &order.aid).await?;
+        free_socket(&mut work.conn(), &order.aid).await?;
+    } else if report.action == Action::Complete
+        || (order.kind, report.action) == (Type::BoxExchange, Action::ReturnBox)
+    {
+        set_access_state(&mut work.conn(), &order.aid, "active", &order.box_serial, now).await?;
+    }
+    Ok(())
+}
+
+/// What the step does to the network: a held fibre is given back, a socket is lit or goes dark.
+async fn in_network(
+    work: &mut Work,
+    order: &Order,
+    report: &Report,
+    network: &Network,
+    give_back: bool,
+) -> Result<(), Error> {
+    let unreadable = |what: &str| Error::internal(format!("order {}: {what} cannot be read", order.number));
+    let pm = Pm::parse(&order.pm).map_err(|_| unreadable("pm"))?;
+    if give_back {
+        network::release_fibre(&mut work.conn(), &pm, &order.pbo).await?;
+    }
+    let state = match report.action {
+        Action::FinishIntervention => "ACTIVE",
+        Action::Disconnect => "INACTIVE",
+        _ => return Ok(()),
+    };
+    if order.pto.is_empty() {
+        return Ok(());
+    }
+    let line = Line {
+        imb: Imb::parse(&order.imb).map_err(|_| unreadable("imb"))?,
+        place: place(order),
+        pto: Pto::parse(&order.pto).map_err(|_| unreadable("pto"))?,
+        pbo: Some(order.pbo.as_str()).filter(|pbo| !pbo.is_empty()).map(Into::into),
+        state: state.into(),
+    };
+    network::put_line(&mut work.conn(), &line, &pm, &network.reference.release().name).await
+}
+
+fn place(order: &Order) -> Place {
+    Place {
+        batiment: order.batiment.as_str().into(),
+        escalier: order.escalier.as_str().into(),
+        etage: order.etage.as_str().into(),
+    }
+}
+
+fn entry(order: &Order, report: &Report) -> Entry {
+    let mut facts: Vec<String> =
+        report.facts.iter().filter(|(_, value)| !value.is_empty()).map(|(n, v)| format!("{n}={v}")).collect();
+    facts.sort_unstable();
+    Entry {
+        position: order.entries,
+        kind: report.action.entry().to_owned(),
+        author: report.author,
+        state: order.state,
+        code: if report.action == Action::Cancel { "FCLI04".to_owned() } else { report.code.clone() },
+        comment: report.comment.clone(),
+        facts: facts.join("\n"),
+        occurred_at: order.updated_at,
+    }
+}
+
+/// What the change is announced as.
+const fn kind(action: Action) -> &'static str {
+    match action {
+        Action::Comment => "orders.commented",
+        Action::Cancel => "orders.cancelled",
+        Action::RetakeAppointment => "orders.appointment_retaken",
+        Action::Expire => "orders.expired",
+        Action::ShipBox => "orders.box_shipped",
+        Action::StartConstruction => "orders.construction_started",
+        Action::FinishIntervention => "orders.intervention_done",
+        Action::ReportAbsence => "orders.customer_absent",
+        Action::FailIntervention => "orders.intervention_failed",
+        Action::Complete => "orders.completed",
+        Action::Disconnect => "orders.disconnected",
+        Action::ReturnBox => "orders.box_returned",
+    }
+}

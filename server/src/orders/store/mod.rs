@@ -1,0 +1,18 @@
+//! The tables of orders: orders and their contacts, history, sockets, accesses, fixed addresses. Every query takes the
+//! caller's scope, but for what the field reports.
+
+mod accesses;
+mod addresses;
+mod advance;
+mod contacts;
+mod history;
+mod orders;
+mod sockets;
+
+pub use accesses::{Access, insert as insert_access, set_state as set_access_state};
+pub use addresses::{assign as assign_address, release as release_address};
+pub use advance::{Report, advance, step};
+pub use contacts::{Contact, find as contact, insert as insert_contact};
+pub use history::{Entry, add as add_entry, of as history};
+pub use orders::{Count, Filter, Order, count, find, find_any, insert, list, number_of, update};
+pub use sockets::{free as free_socket, holder, take as take_socket};
