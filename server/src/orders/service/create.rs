@@ -180,6 +180,8 @@ impl Create {
                 Error::preconditions(vec![taken(holder).condition("order.pto")])
             }));
         }
+        store::open_work(work, order).await?;
+        let conn = &mut work.conn();
         let network = checks.network;
         if let Some(row) = site.row.filter(|_| order.fibre_held == 1)
             && !network_store::hold_fibre(conn, &row.pm, &order.pbo, &network.reference).await?

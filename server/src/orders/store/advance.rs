@@ -9,7 +9,7 @@ use eservices_reference::{
 use jiff::ToSpan as _;
 
 use super::{
-    Entry, Order, add_entry, find_any, free_socket, holder, release_address, set_access_state, take_socket,
+    Entry, Order, add_entry, find_any, follow_work, free_socket, holder, release_address, set_access_state, take_socket,
     update,
 };
 use crate::{
@@ -112,6 +112,7 @@ pub async fn step(
     }
     add_entry(&mut work.conn(), &order.number, &entry(&order, report)).await?;
     access(work, platform, &order, report, gone).await?;
+    follow_work(work, &order, Some(report.action)).await?;
     in_network(work, &order, report, &network, held > order.fibre_held).await?;
     work.note(&owner, resource, format!("action={} state={}", report.action.as_str(), order.state.as_str()));
     Ok(order)
