@@ -17,6 +17,7 @@ mod eligibility;
 mod ghost;
 mod golden;
 mod identity;
+mod orders;
 mod protocol;
 mod race;
 mod releases;

@@ -6,6 +6,7 @@ use eservices::{
     eligibility::v1::eligibility_service_client::EligibilityServiceClient,
     fulfilment::v1::fulfilment_service_client::FulfilmentServiceClient,
     identity::v1::identity_service_client::IdentityServiceClient,
+    orders::v1::order_service_client::OrderServiceClient,
     sandbox::v1::sandbox_service_client::SandboxServiceClient,
 };
 
@@ -55,6 +56,12 @@ impl Client {
     #[must_use]
     pub fn appointments(&self) -> AppointmentServiceClient<Transport> {
         AppointmentServiceClient::new(self.transport()).max_decoding_message_size(MAX_ANSWER)
+    }
+
+    /// Orders of accesses (e-Just Fibre, e-Just).
+    #[must_use]
+    pub fn orders(&self) -> OrderServiceClient<Transport> {
+        OrderServiceClient::new(self.transport()).max_decoding_message_size(MAX_ANSWER)
     }
 
     /// Zones, capacity and bookings, for the wholesaler's back office.

@@ -42,6 +42,8 @@ pub struct FieldViolation {
     pub field: String,
     /// What is wrong with it.
     pub description: String,
+    /// Code of what is wrong, for instance `FIMP16`; empty where the market has none.
+    pub code: String,
 }
 
 /// A condition that was not met.
@@ -112,6 +114,7 @@ impl Error {
         let read = |v: pb::bad_request::FieldViolation| FieldViolation {
             field: v.field,
             description: v.description,
+            code: v.reason,
         };
         found.field_violations.into_iter().map(read).collect()
     }

@@ -69,3 +69,49 @@ pub async fn texts(db: &Db, text: &'static str) -> Vec<String> {
         Db::Postgres(pool) => sqlx::query_scalar(text).fetch_all(pool).await.unwrap(),
     }
 }
+
+/// Every value of every table, as text or as hex digits: what a dump of the database would show.
+pub async fn dump(db: &Db) -> String {
+    let mut dump = String::new();
+    match db {
+        Db::Sqlite { readers, .. } => {
+            let tables: Vec<String> =
+                sqlx::query_scalar("SELECT name FROM sqlite_master WHERE type = 'table'")
+                    .fetch_all(readers)
+                    .await
+                    .unwrap();
+            for table in tables {
+                let columns: Vec<String> = sqlx::query_scalar("SELECT name FROM pragma_table_info($1)")
+                    .bind(&table)
+                    .fetch_all(readers)
+                    .await
+                    .unwrap();
+                let shown: Vec<String> = columns.iter().map(|column| format!("hex(\"{column}\")")).collect();
+                let text = format!("SELECT {} FROM \"{table}\"", shown.join(" || ' ' || "));
+                let rows: Vec<String> =
+                    sqlx::query_scalar(sqlx::AssertSqlSafe(text)).fetch_all(readers).await.unwrap();
+                dump += &rows.join("\n");
+            }
+        }
+        Db::Postgres(pool) => {
+            let tables: Vec<String> =
+                sqlx::query_scalar("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'")
+                    .fetch_all(pool)
+                    .await
+                    .unwrap();
+            for table in tables {
+                let text = format!("SELECT t::text FROM \"{table}\" t");
+                let rows: Vec<String> =
+                    sqlx::query_scalar(sqlx::AssertSqlSafe(text)).fetch_all(pool).await.unwrap();
+                dump += &rows.join("\n");
+            }
+        }
+    }
+    dump.to_lowercase()
+}
+
+/// Whether a dump has a text, plainly or in hex digits.
+pub fn holds(dump: &str, text: &str) -> bool {
+    let hex: String = text.bytes().map(|b| format!("{b:02x}")).collect();
+    dump.contains(&text.to_lowercase()) || dump.contains(&hex)
+}

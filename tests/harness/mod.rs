@@ -4,6 +4,7 @@
 //! Paris, and moves only when a test moves it.
 
 pub mod database;
+pub mod orders;
 pub mod raw;
 pub mod trial;
 
@@ -57,9 +58,17 @@ pub const SIRENS: [&str; 9] = [
     "900000084",
 ];
 
-/// Both rights of e-RDV, eligibility, TAO and the sandbox.
-pub const ALL: &[&str] =
-    &["eligibilite", "tao", "e-rdv-grand-public", "e-rdv-entreprise", "sandbox", "sandbox-clock"];
+/// Every right there is: eligibility, TAO, both of e-RDV, both of orders and the sandbox.
+pub const ALL: &[&str] = &[
+    "eligibilite",
+    "tao",
+    "e-rdv-grand-public",
+    "e-rdv-entreprise",
+    "e-just-fibre",
+    "e-just",
+    "sandbox",
+    "sandbox-clock",
+];
 
 /// Certificates: a root, an issuing authority per environment, and a foreign root.
 pub struct Pki {
@@ -101,6 +110,7 @@ impl Default for Plan {
     fn default() -> Self {
         let mut config = Config::default();
         config.tokens.current = "a secret of the tests, long enough for a key".into();
+        config.orders.ipv4_pools = "192.0.2.0/24".into();
         config.timings.registry_poll_millis = 50;
         config.timings.sweep_millis = 60_000;
         config.timings.tls_poll_millis = 50;

@@ -121,16 +121,15 @@ impl<'a> Checks<'a> {
             );
         }
         found.extend(self.qualification());
-        let row = match self.row() {
-            Ok(row) => row,
-            Err(missing) => {
-                found.push(missing);
-                None
-            }
-        };
+        let place = self.row();
+        let row = place.as_ref().ok().copied().flatten();
+        let known = place.is_ok();
+        found.extend(place.err());
         if let Some(building) = self.building() {
             found.extend(self.sharing_point(building, row));
             found.extend(self.criteria(building));
+        }
+        if known {
             found.extend(self.socket(row));
         }
         found.extend(self.appointment(row));

@@ -70,6 +70,8 @@ words!(
     Action {
         /// A comment, from either side.
         Comment = "COMMENT",
+        /// The operator has the end customer's data erased.
+        EraseContact = "ERASE_CONTACT",
         /// The operator gives up.
         Cancel = "CANCEL",
         /// The operator attaches a new appointment.
@@ -112,7 +114,7 @@ use Action as A;
 use State as S;
 use Type as T;
 
-/// Every step that is allowed: type, state, action, next state. A comment stands for itself: see [`next`].
+/// Every step that is allowed: type, state, action, next state. Comments and erasures change no state: see [`step`].
 pub const TABLE: &[(Type, State, Action, State)] = &[
     (T::Creation, S::InProgress, A::Cancel, S::Failed),
     (T::Creation, S::InProgress, A::ShipBox, S::InProgress),
@@ -160,7 +162,7 @@ impl Action {
     #[must_use]
     pub const fn actor(self) -> Actor {
         match self {
-            Self::Cancel | Self::RetakeAppointment | Self::Comment => Actor::Operator,
+            Self::Cancel | Self::RetakeAppointment | Self::Comment | Self::EraseContact => Actor::Operator,
             Self::Expire => Actor::Server,
             _ => Actor::Field,
         }
@@ -171,6 +173,7 @@ impl Action {
     pub const fn entry(self) -> &'static str {
         match self {
             Self::Comment => "COMMENT",
+            Self::EraseContact => "CONTACT_ERASED",
             Self::Cancel => "CANCELLED",
             Self::RetakeAppointment => "APPOINTMENT_RETAKEN",
             Self::Expire => "EXPIRED",
@@ -196,11 +199,13 @@ pub fn next(order: Type, state: State, action: Action) -> Result<State, Error> {
     })
 }
 
-/// The next state; none where the action is refused. A comment changes nothing until the order is over.
+/// The next state; none where the action is refused. There are comments until the order is over, erasures from then on.
 #[must_use]
 pub fn step(order: Type, state: State, action: Action) -> Option<State> {
-    if action == Action::Comment {
-        return (!state.is_over()).then_some(state);
+    match action {
+        Action::Comment => return (!state.is_over()).then_some(state),
+        Action::EraseContact => return state.is_over().then_some(state),
+        _ => {}
     }
     TABLE.iter().find(|(t, s, a, _)| (*t, *s, *a) == (order, state, action)).map(|(_, _, _, next)| *next)
 }

@@ -4,6 +4,7 @@
 
 mod changes;
 mod create;
+mod privacy;
 mod read;
 
 use std::sync::Arc;
@@ -115,6 +116,33 @@ impl OrderService for Service {
         let origin = sender.origin("/eservices.orders.v1.OrderService/AddComment", request_id);
         let answer = unit_of_work::execute(&self.0, origin, change.answering(changes::commented)).await?;
         Ok(Response::new(answer))
+    }
+
+    async fn erase_contact(
+        &self,
+        request: Request<pb::EraseContactRequest>,
+    ) -> Result<Response<pb::EraseContactResponse>, Status> {
+        let (sender, request_id, request) = unit_of_work::open(request, |r| &mut r.request_id)?;
+        let mut violations = Violations::default();
+        let request_id = form::request_id(&request_id, &mut violations);
+        let number = wire::number(&request.number, &mut violations);
+        let (request_id, number) = violations.finish(request_id.zip(number))?;
+        let erase = privacy::Erase { platform: Arc::clone(&self.0), caller: sender.caller.clone(), number };
+        let origin = sender.origin("/eservices.orders.v1.OrderService/EraseContact", request_id);
+        Ok(Response::new(unit_of_work::execute(&self.0, origin, erase).await?))
+    }
+
+    async fn find_address_holder(
+        &self,
+        request: Request<pb::FindAddressHolderRequest>,
+    ) -> Result<Response<pb::FindAddressHolderResponse>, Status> {
+        let (sender, request_id, request) = unit_of_work::open(request, |r| &mut r.request_id)?;
+        let mut violations = Violations::default();
+        let request_id = form::request_id(&request_id, &mut violations);
+        let find = privacy::Find::parse(&request, &sender.caller, &mut violations);
+        let (request_id, find) = violations.finish(request_id.zip(find))?;
+        let origin = sender.origin("/eservices.orders.v1.OrderService/FindAddressHolder", request_id);
+        Ok(Response::new(unit_of_work::execute(&self.0, origin, find).await?))
     }
 
     async fn get_order(

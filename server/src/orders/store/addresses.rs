@@ -27,6 +27,41 @@ struct Address {
     ipv4: String,
 }
 
+/// An access and the time that it held an address.
+#[derive(Clone, Debug, FromRow)]
+pub struct Held {
+    /// Access id.
+    pub aid: String,
+    /// Service id.
+    pub via: String,
+    /// The order that created it.
+    pub number: String,
+    /// From when, business time, microseconds.
+    pub assigned_at: i64,
+    /// Until when; none while it holds it.
+    pub released_at: Option<i64>,
+}
+
+/// Which access of one operator held an address at an instant.
+pub async fn held(
+    conn: &mut Conn<'_>,
+    party: &str,
+    ipv4: &str,
+    at: i64,
+) -> Result<Option<Held>, sqlx::Error> {
+    sql!(
+        optional,
+        conn,
+        Held,
+        "SELECT a.aid, s.via, s.number, a.assigned_at, a.released_at FROM orders_addresses a \
+         JOIN orders_accesses s ON s.aid = a.aid WHERE a.ipv4 = $1 AND a.party_id = $2 AND a.assigned_at <= $3 \
+         AND (a.released_at IS NULL OR a.released_at > $3)",
+        ipv4,
+        party,
+        at,
+    )
+}
+
 /// Gives an access its address, or refuses: NO_ADDRESS_LEFT.
 pub async fn assign(work: &mut Work, config: &Orders, aid: &str, party: &str) -> Result<String, Error> {
     let now = work.now.as_microsecond();

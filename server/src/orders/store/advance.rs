@@ -214,6 +214,7 @@ fn entry(order: &Order, report: &Report) -> Entry {
 const fn kind(action: Action) -> &'static str {
     match action {
         Action::Comment => "orders.commented",
+        Action::EraseContact => "orders.contact_erased",
         Action::Cancel => "orders.cancelled",
         Action::RetakeAppointment => "orders.appointment_retaken",
         Action::Expire => "orders.expired",

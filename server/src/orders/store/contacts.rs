@@ -54,6 +54,12 @@ pub async fn insert(conn: &mut Conn<'_>, number: &str, c: &Contact) -> Result<()
     Ok(())
 }
 
+/// Erases the contact of an order; false where there is none.
+pub async fn erase(conn: &mut Conn<'_>, number: &str) -> Result<bool, sqlx::Error> {
+    let rows = sql!(execute, conn, "DELETE FROM orders_contacts WHERE number = $1", number)?;
+    Ok(rows == 1)
+}
+
 /// The contact of an order; none once erased.
 pub async fn find(conn: &mut Conn<'_>, number: &str) -> Result<Option<Contact>, sqlx::Error> {
     const TEXT: &str = "SELECT last_name, first_name, phone, other_phone, box_number, box_street, box_complement, \

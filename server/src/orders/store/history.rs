@@ -57,6 +57,12 @@ pub async fn add(conn: &mut Conn<'_>, number: &str, e: &Entry) -> Result<(), sql
     Ok(())
 }
 
+/// Erases the text of an order's comments; answers how many had one.
+pub async fn erase_comments(conn: &mut Conn<'_>, number: &str) -> Result<u64, sqlx::Error> {
+    const TEXT: &str = "UPDATE orders_history SET comment = '' WHERE number = $1 AND comment <> ''";
+    sql!(execute, conn, TEXT, number)
+}
+
 /// The history of an order, oldest first. The order itself was read in the caller's scope.
 pub async fn of(conn: &mut Conn<'_>, number: &str) -> Result<Vec<Entry>, sqlx::Error> {
     sql!(

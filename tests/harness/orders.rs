@@ -1,0 +1,49 @@
+//! Orders of the easy building: 6 rue Etienne Ganneron, a house without socket whose box has fibres left.
+
+use eservices::orders::v1::{Contact, CreateOrderRequest, NewOrder, Order, PlaceInBuilding, PostalAddress};
+use eservices_client::{Client, new_request_id};
+use tonic::Status;
+
+use super::hold;
+
+/// An order that nothing speaks against but its appointment.
+pub fn new_order(operator_reference: &str, appointment_reference: &str) -> NewOrder {
+    let none = || "_NA_".to_owned();
+    NewOrder {
+        operator_reference: operator_reference.into(),
+        offer_code: "JUST_FIBRE".into(),
+        qualification_reference: String::new(),
+        appointment_reference: appointment_reference.into(),
+        contact: Some(Contact {
+            last_name: "Martin".into(),
+            first_name: "Camille".into(),
+            phone: "0199000001".into(),
+            other_phone: String::new(),
+        }),
+        imb: "IMB/77058/X/0218".into(),
+        pm: "FI-77058-000B".into(),
+        pto: String::new(),
+        place: Some(PlaceInBuilding { batiment: none(), escalier: none(), etage: none() }),
+        delivery_address: Some(PostalAddress {
+            number: "6".into(),
+            street: "RUE ETIENNE GANNERON".into(),
+            complement: String::new(),
+            postcode: "77600".into(),
+            commune: "BUSSY-SAINT-GEORGES".into(),
+        }),
+        comment: String::new(),
+        scenario: String::new(),
+    }
+}
+
+/// Sends an order as a request of its own.
+pub async fn create(client: &Client, order: NewOrder) -> Result<Order, Status> {
+    let request = CreateOrderRequest { request_id: new_request_id(), order: Some(order) };
+    client.orders().create_order(request).await.map(|answer| answer.into_inner().order.unwrap())
+}
+
+/// Holds an appointment in the slot and places an order with it.
+pub async fn place(client: &Client, operator_reference: &str, slot: &str) -> Order {
+    let held = hold(client, slot).await;
+    create(client, new_order(operator_reference, &held.reference)).await.unwrap()
+}
