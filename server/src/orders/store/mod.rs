@@ -12,7 +12,7 @@ mod sockets;
 mod work;
 mod work_details;
 
-pub use accesses::{Access, insert as insert_access, set_state as set_access_state};
+pub use accesses::{Access, insert as insert_access, order_under_way, set_state as set_access_state, standing as access_standing};
 pub use addresses::{Held, assign as assign_address, held, release as release_address};
 pub use advance::{Report, advance, step};
 pub use contacts::{Contact, erase as erase_contact, find as contact, insert as insert_contact};
