@@ -617,10 +617,25 @@ async fn the_right_follows_from_the_offer() {
     let error = refusal(create(&beta, order.clone()).await);
     assert_eq!(error.reason_name(), Some("E_SERVICE_NOT_SUBSCRIBED"));
     assert_eq!(error.metadata("e_service"), Some("e-just-fibre"));
-    let request = pb::ValidateOrderRequest { order: Some(order) };
+    let request = pb::ValidateOrderRequest { order: Some(order.clone()) };
     assert_eq!(reason(beta.orders().validate_order(request).await), "E_SERVICE_NOT_SUBSCRIBED");
-    let listed = beta.orders().list_orders(pb::ListOrdersRequest::default()).await.unwrap().into_inner();
-    assert_eq!(listed.orders, []);
+    let list = || {
+        let beta = beta.clone();
+        async move { beta.orders().list_orders(pb::ListOrdersRequest::default()).await.unwrap().into_inner() }
+    };
+    assert_eq!(list().await.orders, []);
+    // Just Internet, the second entry of the catalogue, is e-Just's.
+    let ftth = ap::Intervention { product_nature: "FTTH".into(), ..intervention() };
+    let request = ap::HoldAppointmentRequest {
+        request_id: new_request_id(),
+        intervention: Some(ftth),
+        slot_id: slot_id(8, "08:00"),
+    };
+    let held = beta.appointments().hold_appointment(request).await.unwrap().into_inner().appointment.unwrap();
+    let order =
+        pb::NewOrder { offer_code: "JUST_INTERNET".into(), appointment_reference: held.reference, ..order };
+    let order = create(&beta, order).await.unwrap();
+    assert_eq!(list().await.orders, [order]);
 }
 
 /// A word that stands in nothing else, in every field that is said of an end customer.
