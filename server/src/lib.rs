@@ -95,6 +95,7 @@ pub async fn start(
         tokio::spawn(Arc::clone(&tls).watch(every, platform.draining.clone())),
         tokio::spawn(housekeeping::run(Arc::clone(&platform))),
         tokio::spawn(appointments::sweep(Arc::clone(&platform))),
+        tokio::spawn(orders::sweep(Arc::clone(&platform))),
         tokio::spawn(connection::serve(listener, Arc::clone(&platform), tls, pipeline)),
     ];
     Ok(Server { address, platform, tasks })

@@ -126,7 +126,11 @@ impl<A> Ask<A> {
         };
         store::add_entry(conn, &order.number, &entry).await?;
         store::open_work(work, &order).await?;
-        work.note(party, order.resource(), format!("action=ACCEPT type={} aid={}", self.kind.as_str(), order.aid));
+        work.note(
+            party,
+            order.resource(),
+            format!("action=ACCEPT type={} aid={}", self.kind.as_str(), order.aid),
+        );
         Ok(order)
     }
 }

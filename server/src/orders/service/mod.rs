@@ -5,6 +5,7 @@
 mod accesses;
 mod changes;
 mod create;
+mod expire;
 mod privacy;
 mod read;
 
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use eservices::orders::v1::{self as pb, order_service_server::OrderService};
 use tonic::{Request, Response, Status};
 
+pub use self::expire::{expire_due, sweep};
 use self::{
     accesses::Ask,
     changes::{Change, What},

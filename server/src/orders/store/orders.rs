@@ -1,5 +1,6 @@
 //! Orders: read and written whole. The operator's queries are bound to the operator.
 
+use jiff::civil::Date;
 use sqlx::FromRow;
 
 use crate::{
@@ -135,6 +136,12 @@ impl Order {
     #[must_use]
     pub fn etag(&self) -> String {
         self.version.to_string()
+    }
+
+    /// Whether the days for a new appointment are over, business day.
+    #[must_use]
+    pub fn is_overdue(&self, today: Date) -> bool {
+        self.state == State::AppointmentToRetake && self.retake_until < today.to_string()
     }
 
     /// The name that events and audit lines carry.
@@ -299,4 +306,20 @@ pub async fn count(conn: &mut Conn<'_>, party: &str, offers: &str) -> Result<Vec
         party,
         offers,
     )
+}
+
+/// An order whose days for a new appointment are over.
+#[derive(Clone, Debug, FromRow)]
+pub struct Overdue {
+    /// Number.
+    pub number: String,
+    /// Owner.
+    pub party_id: String,
+}
+
+/// Orders whose days for a new appointment are over, a hundred at most.
+pub async fn overdue(conn: &mut Conn<'_>, today: Date) -> Result<Vec<Overdue>, sqlx::Error> {
+    const TEXT: &str = "SELECT number, party_id FROM orders WHERE retake_until <> '' AND retake_until < $1 \
+                        AND state = 'appointment_to_retake' ORDER BY retake_until, number LIMIT 100";
+    sql!(all, conn, Overdue, TEXT, today.to_string())
 }

@@ -50,8 +50,7 @@ pub fn new_order(found: Option<pb::NewOrder>, violations: &mut Violations) -> Op
     let operator_reference = form.text("operator_reference", &found.operator_reference, 1, 30);
     let offer_code = form.text("offer_code", &found.offer_code, 1, 24);
     let qualification = form.text("qualification_reference", &found.qualification_reference, 0, 2_000);
-    let appointment =
-        form.id("appointment_reference", &found.appointment_reference, AppointmentRef::parse);
+    let appointment = form.id("appointment_reference", &found.appointment_reference, AppointmentRef::parse);
     let imb = form.id("imb", &found.imb, Imb::parse);
     let pm = form.id("pm", &found.pm, Pm::parse);
     let pto = match found.pto.as_str() {
