@@ -7,6 +7,7 @@ use eservices::{
     common::v1::AppointmentType,
     eligibility::v1 as el,
     orders::v1::{self as pb, OrderState as State, OrderType as Type},
+    sandbox::v1 as sa,
 };
 use eservices_client::{Client, new_request_id};
 use eservices_server::{
@@ -350,7 +351,7 @@ async fn form_errors_come_all_at_once_with_their_codes() {
     wrong.place.as_mut().unwrap().etage = "x".repeat(26);
     wrong.delivery_address.as_mut().unwrap().postcode = "7760".into();
     wrong.comment = "x".repeat(513);
-    wrong.scenario = "small".into();
+    wrong.scenario = "SOMETHING_ELSE".into();
     let malformed: BTreeSet<String> = [
         "operator_reference",
         "appointment_reference",
@@ -418,6 +419,9 @@ async fn a_cancelled_order_gives_everything_back() {
     let alpha = world.client(&world.operator(SIRENS[0], ALL).await).await;
     let slot = slot_id(8, "08:00");
     let order = place(&alpha, "ALPHA-1", &slot).await;
+    let reset = sa::ResetAppointmentsRequest { request_id: new_request_id() };
+    let reset = alpha.sandbox().reset_appointments(reset).await.unwrap().into_inner();
+    assert_eq!(reset.cancelled_count, 0, "an order keeps its appointment");
     let stale = pb::Order { etag: "7".into(), ..order.clone() };
     let error = refusal(cancel(&alpha, &stale).await);
     assert_eq!((error.reason_name(), error.metadata("current_etag")), (Some("ETAG_MISMATCH"), Some("1")));
