@@ -14,6 +14,7 @@ mod authorization;
 mod contract;
 mod drain;
 mod eligibility;
+mod fulfilment_work;
 mod ghost;
 mod golden;
 mod identity;

@@ -4,7 +4,9 @@ use eservices::{
     addresses::v1::address_service_client::AddressServiceClient,
     appointments::v1::appointment_service_client::AppointmentServiceClient,
     eligibility::v1::eligibility_service_client::EligibilityServiceClient,
-    fulfilment::v1::fulfilment_service_client::FulfilmentServiceClient,
+    fulfilment::v1::{
+        fulfilment_service_client::FulfilmentServiceClient, work_service_client::WorkServiceClient,
+    },
     identity::v1::identity_service_client::IdentityServiceClient,
     orders::v1::order_service_client::OrderServiceClient,
     reference::v1::reference_service_client::ReferenceServiceClient,
@@ -75,6 +77,12 @@ impl Client {
     #[must_use]
     pub fn fulfilment(&self) -> FulfilmentServiceClient<Transport> {
         FulfilmentServiceClient::new(self.transport()).max_decoding_message_size(MAX_ANSWER)
+    }
+
+    /// Work of orders, its reports and the stock of boxes, for the wholesaler's back office.
+    #[must_use]
+    pub fn work(&self) -> WorkServiceClient<Transport> {
+        WorkServiceClient::new(self.transport()).max_decoding_message_size(MAX_ANSWER)
     }
 
     /// Imports and releases of the reference data, for the wholesaler's back office.

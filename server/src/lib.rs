@@ -20,7 +20,9 @@ use eservices::{
     addresses::v1::address_service_server::AddressServiceServer,
     appointments::v1::appointment_service_server::AppointmentServiceServer,
     eligibility::v1::eligibility_service_server::EligibilityServiceServer,
-    fulfilment::v1::fulfilment_service_server::FulfilmentServiceServer,
+    fulfilment::v1::{
+        fulfilment_service_server::FulfilmentServiceServer, work_service_server::WorkServiceServer,
+    },
     identity::v1::identity_service_server::IdentityServiceServer,
     orders::v1::order_service_server::OrderServiceServer,
     reference::v1::reference_service_server::ReferenceServiceServer,
@@ -33,9 +35,12 @@ use self::platform::{Platform, connection, housekeeping, pipeline::Pipeline, rev
 
 /// A generated server with the configured message limits.
 macro_rules! limited {
-    ($server:ident, $slice:ident, $platform:expr) => {{
+    ($server:ident, $slice:ident, $platform:expr) => {
+        limited!($server, $slice::Service, $platform)
+    };
+    ($server:ident, $slice:ident::$service:ident, $platform:expr) => {{
         let limits = &$platform.config.limits;
-        $server::new($slice::Service(Arc::clone($platform)))
+        $server::new($slice::$service(Arc::clone($platform)))
             .max_decoding_message_size(limits.max_request_bytes)
             .max_encoding_message_size(limits.max_answer_bytes)
     }};
@@ -53,6 +58,7 @@ pub fn routes(platform: &Arc<Platform>) -> Routes {
         .add_service(events::Service::new(platform))
         .add_service(limited!(OrderServiceServer, orders, platform))
         .add_service(limited!(FulfilmentServiceServer, fulfilment, platform))
+        .add_service(limited!(WorkServiceServer, fulfilment::WorkService, platform))
         .add_service(limited!(ReferenceServiceServer, reference, platform))
         .add_service(limited!(SandboxServiceServer, sandbox, platform));
     routes.routes()
@@ -95,6 +101,7 @@ pub async fn start(
         tokio::spawn(housekeeping::run(Arc::clone(&platform))),
         tokio::spawn(revisions::run(Arc::clone(&platform))),
         tokio::spawn(appointments::sweep(Arc::clone(&platform))),
+        tokio::spawn(orders::sweep(Arc::clone(&platform))),
         tokio::spawn(reference::sweep(Arc::clone(&platform))),
         tokio::spawn(connection::serve(listener, Arc::clone(&platform), tls, pipeline)),
     ];

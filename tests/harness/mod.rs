@@ -4,6 +4,7 @@
 //! Paris, and moves only when a test moves it.
 
 pub mod database;
+pub mod field;
 pub mod node;
 pub mod orders;
 pub mod raw;
@@ -267,7 +268,7 @@ impl World {
         self.party(&Holder::system(code).unwrap(), roles, roles).await
     }
 
-    async fn party(&self, holder: &Holder, granted: &[&str], named: &[&str]) -> Identity {
+    pub async fn party(&self, holder: &Holder, granted: &[&str], named: &[&str]) -> Identity {
         let request_id = new_request_id();
         let names: Vec<String> = granted.iter().map(|n| (*n).to_owned()).collect();
         let network = self.platform.network.load();

@@ -10,6 +10,7 @@ CREATE TABLE orders (
     state               TEXT   NOT NULL,
     operator_reference  TEXT   NOT NULL,
     offer_code          TEXT   NOT NULL,
+    e_service           TEXT   NOT NULL,          -- that opens the offer
     product_nature      TEXT   NOT NULL,
     via                 TEXT   NOT NULL,
     aid                 TEXT   NOT NULL,
@@ -44,7 +45,7 @@ CREATE TABLE orders (
     UNIQUE (party_id, operator_reference)
 );
 CREATE INDEX orders_list ON orders (party_id, created_at, number);
-CREATE INDEX orders_counts ON orders (party_id, offer_code, type, state);
+CREATE INDEX orders_counts ON orders (party_id, e_service, type, state);
 CREATE INDEX orders_aid ON orders (aid);
 CREATE INDEX orders_retake ON orders (retake_until) WHERE retake_until <> '';
 

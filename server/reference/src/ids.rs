@@ -169,6 +169,17 @@ id!(
     Nd, "ND", "10 digits that start with 01 to 05, for instance 0199000001",
     |b| b.len() == 10 && b[0] == b'0' && matches!(b[1], b'1'..=b'5') && all(b, digit)
 );
+id!(
+    /// A carrier's parcel (*numéro de colis*, UPU S10), for instance `XW161155304JB`.
+    Parcel, "parcel number",
+    "2 capitals, 9 digits of which the last is S10's check digit, 2 capitals, for instance XW161155304JB",
+    |b| b.len() == 13 && all(&b[..2], capital) && all(&b[2..11], digit) && all(&b[11..], capital) && s10(&b[2..11])
+);
+id!(
+    /// An optical network terminal, by its maker's code and number, for instance `HWTC0172629D`.
+    OntSerial, "ONT serial", "4 capitals and 8 digits or capitals A to F, for instance HWTC0172629D",
+    |b| b.len() == 12 && all(&b[..4], capital) && all(&b[4..], |c| digit(c) || matches!(c, b'A'..=b'F'))
+);
 
 impl Imb {
     /// The commune that the identifier names.
@@ -196,6 +207,10 @@ impl Insee {
 
 fn digit(b: u8) -> bool {
     b.is_ascii_digit()
+}
+
+fn capital(b: u8) -> bool {
+    b.is_ascii_uppercase()
 }
 
 fn alnum(b: u8) -> bool {
@@ -228,4 +243,16 @@ fn luhn(digits: &[u8]) -> bool {
         })
         .sum();
     total.is_multiple_of(10)
+}
+
+/// S10's check: the first eight digits times 8 6 4 2 3 5 9 7, the sum's rest by 11 taken from 11; 10 counts as 0, 11 as 5.
+fn s10(digits: &[u8]) -> bool {
+    let weighted =
+        digits.iter().zip([8_u32, 6, 4, 2, 3, 5, 9, 7]).map(|(b, weight)| u32::from(b - b'0') * weight);
+    let check = match 11 - weighted.sum::<u32>() % 11 {
+        10 => 0,
+        11 => 5,
+        check => check,
+    };
+    digits.last().is_some_and(|b| u32::from(b - b'0') == check)
 }

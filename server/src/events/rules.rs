@@ -16,6 +16,9 @@ pub struct Kind {
 /// Both rights of e-RDV: the appointment's product nature says which.
 const E_RDV: &[&str] = &["e-rdv-grand-public", "e-rdv-entreprise"];
 
+/// Both rights of orders: the offer says which.
+const ORDERS: &[&str] = &["e-just-fibre", "e-just"];
+
 /// Every kind that an operator can watch. A slice that announces another one adds its line here (a test looks), and its
 /// e-service to the options of `WatchEvents` if it exists in production.
 pub const KINDS: &[Kind] = &[
@@ -24,6 +27,28 @@ pub const KINDS: &[Kind] = &[
     Kind { name: "appointments.confirmed", e_services: E_RDV, tells: "an order quoted it" },
     Kind { name: "appointments.cancelled", e_services: E_RDV, tells: "its slot is free again" },
     Kind { name: "appointments.lapsed", e_services: E_RDV, tells: "the hold ended without an order" },
+    Kind {
+        name: "orders.accepted",
+        e_services: ORDERS,
+        tells: "a creation, termination or exchange was accepted",
+    },
+    Kind { name: "orders.commented", e_services: ORDERS, tells: "either side said something" },
+    Kind { name: "orders.box_shipped", e_services: ORDERS, tells: "the box left, with its parcel number" },
+    Kind {
+        name: "orders.construction_started",
+        e_services: ORDERS,
+        tells: "the point of no return is passed",
+    },
+    Kind { name: "orders.intervention_done", e_services: ORDERS, tells: "the technician is done" },
+    Kind { name: "orders.customer_absent", e_services: ORDERS, tells: "a new appointment is wanted" },
+    Kind { name: "orders.appointment_retaken", e_services: ORDERS, tells: "a new appointment is attached" },
+    Kind { name: "orders.intervention_failed", e_services: ORDERS, tells: "the order failed; it says why" },
+    Kind { name: "orders.expired", e_services: ORDERS, tells: "no new appointment came in time" },
+    Kind { name: "orders.cancelled", e_services: ORDERS, tells: "cancelled by the operator" },
+    Kind { name: "orders.completed", e_services: ORDERS, tells: "the access is delivered" },
+    Kind { name: "orders.disconnected", e_services: ORDERS, tells: "the access is off" },
+    Kind { name: "orders.box_returned", e_services: ORDERS, tells: "the old box came back" },
+    Kind { name: "orders.contact_erased", e_services: ORDERS, tells: "the end customer's data are gone" },
     Kind { name: "sandbox.clock_changed", e_services: &["sandbox-clock"], tells: "business time was moved" },
     Kind {
         name: "sandbox.appointments_reset",

@@ -1,4 +1,8 @@
-//! The handlers of `FulfilmentService`.
+//! The handlers of `FulfilmentService`; those of `WorkService` are in [`work`].
+
+mod leases;
+mod reports;
+pub mod work;
 
 use std::{collections::BTreeSet, sync::Arc};
 

@@ -1,5 +1,7 @@
 //! proto → typed values for `FulfilmentService`; domain → proto.
 
+pub mod work;
+
 use std::collections::BTreeSet;
 
 use eservices::fulfilment::v1 as pb;

@@ -8,5 +8,8 @@ mod service;
 pub mod store;
 mod wire;
 
-pub use service::Service;
-pub use wire::order as order_to_wire;
+pub use service::{Service, expire_due, sweep};
+pub use wire::{
+    contact_to_wire, number as order_number, order as order_to_wire, state_to_wire as order_state_to_wire,
+    type_to_wire as order_type_to_wire,
+};

@@ -49,6 +49,8 @@ pub struct Config {
     pub tokens: Tokens,
     /// What is issued on the command line.
     pub certificates: Certificates,
+    /// Work of the field.
+    pub fulfilment: Fulfilment,
 }
 
 /// The environment that this server serves.
@@ -244,6 +246,14 @@ pub struct Certificates {
     pub longest_days: u16,
 }
 
+/// Work of the field.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fulfilment {
+    /// How long a worker has its work unless it says that it goes on, seconds of machine time.
+    pub lease_seconds: u32,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -301,6 +311,7 @@ impl Default for Config {
             orders: Orders::default(),
             tokens: Tokens { current: String::new(), previous: String::new() },
             certificates: Certificates { longest_days: 397 },
+            fulfilment: Fulfilment { lease_seconds: 300 },
         }
     }
 }
@@ -349,6 +360,8 @@ impl Config {
         }
         let days = self.certificates.longest_days;
         need((1..=1_096).contains(&days), "certificates.longest_days", "expected 1 to 1096 days");
+        let lease = (10..=86_400).contains(&self.fulfilment.lease_seconds);
+        need(lease, "fulfilment.lease_seconds", "expected 10 to 86400 seconds");
         faults
     }
 

@@ -107,9 +107,7 @@ impl Work {
         resource: impl Into<String>,
         state: impl Into<String>,
     ) -> Result<i64, Error> {
-        if !self.parties.contains_key(owner) {
-            self.lock(owner).await?;
-        }
+        self.lock_owner(owner).await?;
         let row = self.parties.get_mut(owner).ok_or_else(|| Error::internal("party row not locked"))?;
         row.revision += 1;
         let revision = row.revision;
@@ -133,14 +131,15 @@ impl Work {
         });
     }
 
+    /// Locks the row of an owner, unless it is, before anything of it is read: the caller's row comes first, always.
+    pub async fn lock_owner(&mut self, owner: &str) -> Result<(), Error> {
+        if self.parties.contains_key(owner) { Ok(()) } else { self.lock(owner).await }
+    }
+
     async fn lock(&mut self, party_id: &str) -> Result<(), Error> {
-        let row = sql!(
-            optional,
-            &mut self.tx.conn(),
-            PartyRow,
-            "UPDATE parties SET revision = revision WHERE party_id = $1 RETURNING revision, audit_length, audit_head",
-            party_id,
-        )?;
+        const LOCK: &str = "UPDATE parties SET revision = revision WHERE party_id = $1 \
+                            RETURNING revision, audit_length, audit_head";
+        let row = sql!(optional, &mut self.tx.conn(), PartyRow, LOCK, party_id)?;
         let row = row.ok_or_else(|| Error::internal(format!("party {party_id} has no row")))?;
         self.parties.insert(party_id.to_owned(), row);
         Ok(())

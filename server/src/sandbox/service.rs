@@ -9,6 +9,7 @@ use tonic::{Request, Response, Status};
 use super::wire::{self, Jump};
 use crate::{
     appointments::{self, rules::CATALOGUE, store},
+    orders,
     platform::{
         Platform,
         clock::{Clock, Course, to_wire},
@@ -30,6 +31,7 @@ impl Service {
         drop(reader);
         self.0.clock.follow(course);
         appointments::lapse_due(&self.0).await?;
+        orders::expire_due(&self.0).await?;
         Ok(())
     }
 }

@@ -50,6 +50,38 @@ fn network() {
     assert_eq!(Pm::parse("FI-75109-00IN").unwrap().insee().as_str(), "75109");
 }
 
+/// The check digits by hand: 117 = 10 × 11 + 7, so 4; 200 = 18 × 11 + 2, so 9; 0, so 11, which is 5; 12 = 11 + 1, so 10,
+/// which is 0.
+#[test]
+fn parcels_and_equipment() {
+    accepts(Parcel::parse, &["XW161155304JB", "RR473124829GB", "AA000000005FR", "AA020000000FR"]);
+    refuses(
+        Parcel::parse,
+        &[
+            "",
+            "XW161155305JB",
+            "XW161155314JB",
+            "XW611155304JB",
+            "xw161155304JB",
+            "XW161155304jb",
+            "X1161155304JB",
+            "XW16115530 JB",
+            "XW161155304J",
+            "XW1611553044JB",
+            "AA000000000FR",
+            "AA000000001FR",
+        ],
+    );
+    for wrong in (0..10).filter(|d| *d != 4) {
+        refuses(Parcel::parse, &[&format!("XW16115530{wrong}JB")]);
+    }
+    accepts(OntSerial::parse, &["HWTC0172629D", "ALCLF0A1B2C3"]);
+    refuses(
+        OntSerial::parse,
+        &["HWTC0172629", "HWTC0172629G", "hwtc0172629d", "HW1C0172629D", "HWTC0172629DD"],
+    );
+}
+
 #[test]
 fn companies_and_places() {
     accepts(Siren::parse, &["397480930", "380129866", "356000000", "732829320"]);

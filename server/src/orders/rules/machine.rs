@@ -108,6 +108,8 @@ words!(
     }
 );
 
+pub(super) use words;
+
 use Action as A;
 use State as S;
 use Type as T;

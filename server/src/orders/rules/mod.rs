@@ -2,5 +2,6 @@
 
 pub mod checks;
 pub mod machine;
+pub mod work;
 
 pub use machine::{Action, Actor, State, Type};

@@ -6,7 +6,6 @@ use eservices::orders::v1 as pb;
 use eservices_reference::ids::Imb;
 use prost::Message;
 
-use super::require_offer;
 use crate::{
     appointments::store as appointments,
     orders::{
@@ -70,7 +69,7 @@ impl Change {
         let order = store::find(&mut work.conn(), self.caller.party_id(), &self.number)
             .await?
             .ok_or_else(|| Error::not_found("Order", &self.number))?;
-        require_offer(&self.caller, &self.platform.network.load(), &order.offer_code)?;
+        self.caller.require(&order.e_service)?;
         if self.etag.as_ref().is_some_and(|etag| *etag != order.etag()) {
             return Err(Error::new(Reason::EtagMismatch, "the order changed since it was read")
                 .with("current_etag", order.etag()));

@@ -111,6 +111,7 @@ impl Create {
             state: State::InProgress,
             operator_reference: wanted.operator_reference.clone(),
             offer_code: offer.code.to_string(),
+            e_service: offer.e_service.as_deref().unwrap_or_default().to_owned(),
             product_nature: offer.product_nature.to_string(),
             via: format!("VIA{:012}", ids.twelve_digits()),
             aid: format!("F{:08}", ids.twelve_digits() % 100_000_000),
@@ -156,8 +157,15 @@ impl Create {
         appointments::confirm(work, &checks.quote(site.building, &order.number)).await?;
         order.ipv4 =
             store::assign_address(work, &self.platform.config.orders, &order.aid, &self.party_id).await?;
-        order.revision =
-            work.announce(&self.party_id, "orders.accepted", order.resource(), order.state.as_str()).await?;
+        order.revision = work
+            .announce(
+                &self.party_id,
+                &order.e_service,
+                "orders.accepted",
+                order.resource(),
+                order.state.as_str(),
+            )
+            .await?;
         let access = Access {
             aid: order.aid.clone(),
             via: order.via.clone(),
@@ -180,6 +188,8 @@ impl Create {
                 Error::preconditions(vec![taken(holder).condition("order.pto")])
             }));
         }
+        store::open_work(work, order).await?;
+        let conn = &mut work.conn();
         let network = checks.network;
         if let Some(row) = site.row.filter(|_| order.fibre_held == 1)
             && !network_store::hold_fibre(conn, &row.pm, &order.pbo, &network.reference).await?

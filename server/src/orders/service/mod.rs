@@ -2,8 +2,10 @@
 //!
 //! Which e-service a call needs follows from the offer of the order; [`require_offer`] decides, and nowhere else.
 
+mod accesses;
 mod changes;
 mod create;
+mod expire;
 mod privacy;
 mod read;
 
@@ -12,11 +14,13 @@ use std::sync::Arc;
 use eservices::orders::v1::{self as pb, order_service_server::OrderService};
 use tonic::{Request, Response, Status};
 
+pub use self::expire::{expire_due, sweep};
 use self::{
+    accesses::Ask,
     changes::{Change, What},
     create::Create,
 };
-use super::wire;
+use super::{rules::Type, wire};
 use crate::platform::{
     Platform,
     error::{Error, Violations},
@@ -29,8 +33,10 @@ use crate::platform::{
 /// Answers for the operators' orders.
 pub struct Service(pub Arc<Platform>);
 
-/// The right that an order needs follows from its offer; an offer that the release has not any more opens nothing new, but
-/// its orders stay readable to who holds either e-service.
+/// The e-services that open orders: those of the contract's options.
+const E_SERVICES: [&str; 2] = ["e-just-fibre", "e-just"];
+
+/// The right that a new order needs follows from its offer; the order keeps it.
 fn require_offer(caller: &Caller, network: &Network, offer_code: &str) -> Result<(), Error> {
     let offer = network.reference.offers().get(offer_code);
     match offer.and_then(|offer| offer.e_service.as_deref()) {
@@ -143,6 +149,36 @@ impl OrderService for Service {
         let (request_id, find) = violations.finish(request_id.zip(find))?;
         let origin = sender.origin("/eservices.orders.v1.OrderService/FindAddressHolder", request_id);
         Ok(Response::new(unit_of_work::execute(&self.0, origin, find).await?))
+    }
+
+    async fn terminate_access(
+        &self,
+        request: Request<pb::TerminateAccessRequest>,
+    ) -> Result<Response<pb::TerminateAccessResponse>, Status> {
+        let (sender, request_id, request) = unit_of_work::open(request, |r| &mut r.request_id)?;
+        let mut violations = Violations::default();
+        let request_id = form::request_id(&request_id, &mut violations);
+        let asked = wire::termination(request, &mut violations);
+        asked.iter().for_each(|asked| accesses::without_scenario(&self.0, asked, &mut violations));
+        let (request_id, asked) = violations.finish(request_id.zip(asked))?;
+        let ask = Ask::new(&self.0, &sender.caller, asked, Type::Termination, accesses::terminated);
+        let origin = sender.origin("/eservices.orders.v1.OrderService/TerminateAccess", request_id);
+        Ok(Response::new(unit_of_work::execute(&self.0, origin, ask).await?))
+    }
+
+    async fn exchange_box(
+        &self,
+        request: Request<pb::ExchangeBoxRequest>,
+    ) -> Result<Response<pb::ExchangeBoxResponse>, Status> {
+        let (sender, request_id, request) = unit_of_work::open(request, |r| &mut r.request_id)?;
+        let mut violations = Violations::default();
+        let request_id = form::request_id(&request_id, &mut violations);
+        let asked = wire::exchange(request, &mut violations);
+        asked.iter().for_each(|asked| accesses::without_scenario(&self.0, asked, &mut violations));
+        let (request_id, asked) = violations.finish(request_id.zip(asked))?;
+        let ask = Ask::new(&self.0, &sender.caller, asked, Type::BoxExchange, accesses::exchanged);
+        let origin = sender.origin("/eservices.orders.v1.OrderService/ExchangeBox", request_id);
+        Ok(Response::new(unit_of_work::execute(&self.0, origin, ask).await?))
     }
 
     async fn get_order(

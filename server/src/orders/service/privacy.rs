@@ -5,7 +5,6 @@ use std::{net::Ipv4Addr, sync::Arc};
 use eservices::orders::v1 as pb;
 use jiff::Timestamp;
 
-use super::require_offer;
 use crate::{
     orders::{
         rules::{Action, Actor},
@@ -37,7 +36,7 @@ impl Command for Erase {
         let order = store::find(&mut work.conn(), self.caller.party_id(), &self.number)
             .await?
             .ok_or_else(|| Error::not_found("Order", &self.number))?;
-        require_offer(&self.caller, &self.platform.network.load(), &order.offer_code)?;
+        self.caller.require(&order.e_service)?;
         store::step(work, &self.platform, order, &Report::of(Action::EraseContact, Actor::Operator)).await?;
         let contact = store::erase_contact(&mut work.conn(), &self.number).await?;
         let comments = store::erase_comments(&mut work.conn(), &self.number).await?;

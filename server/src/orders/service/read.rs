@@ -2,7 +2,7 @@
 
 use eservices::orders::v1 as pb;
 
-use super::require_offer;
+use super::E_SERVICES;
 use crate::{
     orders::{
         rules::{Action, State, Type, machine},
@@ -24,7 +24,7 @@ pub async fn get(platform: &Platform, caller: &Caller, number: &str) -> Result<p
     let found = store::find(conn, caller.party_id(), number)
         .await?
         .ok_or_else(|| Error::not_found("Order", number))?;
-    require_offer(caller, &platform.network.load(), &found.offer_code)?;
+    caller.require(&found.e_service)?;
     let history = store::history(conn, number).await?;
     let contact = store::contact(conn, number).await?;
     let mut order = wire::order(&found);
@@ -70,7 +70,7 @@ impl List {
         let mut filter = Filter {
             types: listed(&types),
             states: listed(&states),
-            offers: offers(platform, caller),
+            e_services: held(caller),
             operator_reference: request.operator_reference,
             aid: request.aid,
             from,
@@ -82,7 +82,7 @@ impl List {
             caller.party_id().to_owned(),
             filter.types.clone(),
             filter.states.clone(),
-            filter.offers.clone(),
+            filter.e_services.clone(),
             filter.operator_reference.clone(),
             filter.aid.clone(),
             from.to_string(),
@@ -119,8 +119,7 @@ impl List {
 /// The dashboard: each type in each of its states, zeros included.
 pub async fn count(platform: &Platform, caller: &Caller) -> Result<pb::CountOrdersResponse, Error> {
     let mut reader = platform.db.read().await?;
-    let offers = offers(platform, caller);
-    let found = store::count(&mut reader.conn(), caller.party_id(), &offers).await?;
+    let found = store::count(&mut reader.conn(), caller.party_id(), &held(caller)).await?;
     let pairs = Type::ALL.iter().flat_map(|kind| kind.states().map(|state| (*kind, state)));
     let counted = |(kind, state): (Type, State)| pb::OrderCount {
         r#type: wire::type_to_wire(kind).into(),
@@ -145,19 +144,10 @@ pub fn lifecycle() -> pb::GetOrderLifecycleResponse {
     pb::GetOrderLifecycleResponse { transitions }
 }
 
-/// The offers whose orders the caller may see, `,A,B,`.
-fn offers(platform: &Platform, caller: &Caller) -> String {
-    let network = platform.network.load();
-    let open = |e_service: Option<&str>| e_service.is_some_and(|e_service| caller.holds(e_service));
-    let codes: Vec<&str> = network
-        .reference
-        .offers()
-        .all()
-        .iter()
-        .filter(|offer| open(offer.e_service.as_deref()))
-        .map(|offer| &*offer.code)
-        .collect();
-    if codes.is_empty() { ",,".to_owned() } else { listed(&codes) }
+/// The e-services whose orders the caller may see, `,A,B,`.
+fn held(caller: &Caller) -> String {
+    let held: Vec<&str> = E_SERVICES.into_iter().filter(|e_service| caller.holds(e_service)).collect();
+    if held.is_empty() { ",,".to_owned() } else { listed(&held) }
 }
 
 fn instant(

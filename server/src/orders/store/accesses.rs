@@ -55,3 +55,33 @@ pub async fn set_state(
     )?;
     Ok(())
 }
+
+/// How far an access of one operator is.
+#[derive(Clone, Debug, FromRow)]
+pub struct Standing {
+    /// The creation it comes of.
+    pub number: String,
+    /// `pending`, `active` or `terminated`.
+    pub state: String,
+}
+
+/// One access of one operator.
+pub async fn standing(conn: &mut Conn<'_>, party: &str, aid: &str) -> Result<Option<Standing>, sqlx::Error> {
+    const TEXT: &str = "SELECT number, state FROM orders_accesses WHERE aid = $1 AND party_id = $2";
+    sql!(optional, conn, Standing, TEXT, aid, party)
+}
+
+/// The number of the order on a delivered access that is not over.
+pub async fn order_under_way(
+    conn: &mut Conn<'_>,
+    party: &str,
+    aid: &str,
+) -> Result<Option<String>, sqlx::Error> {
+    #[derive(FromRow)]
+    struct Number {
+        number: String,
+    }
+    const TEXT: &str = "SELECT number FROM orders WHERE aid = $1 AND party_id = $2 AND type <> 'creation' \
+                        AND state NOT IN ('completed', 'failed') LIMIT 1";
+    Ok(sql!(optional, conn, Number, TEXT, aid, party)?.map(|row| row.number))
+}

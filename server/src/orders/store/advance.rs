@@ -9,8 +9,8 @@ use eservices_reference::{
 use jiff::ToSpan as _;
 
 use super::{
-    Entry, Order, add_entry, find_any, free_socket, holder, release_address, set_access_state, take_socket,
-    update,
+    Entry, Order, add_entry, find_any, follow_work, free_socket, holder, release_address, set_access_state,
+    take_socket, update,
 };
 use crate::{
     appointments::store as appointments,
@@ -72,7 +72,13 @@ pub async fn step(
     report: &Report,
 ) -> Result<Order, Error> {
     let network = platform.network.load();
-    order.state = machine::next(order.kind, order.state, report.action)?;
+    // Days that are over count, whether or not the sweeper came by.
+    let overdue = order.is_overdue(paris_day(work.now)) && report.action != Action::Expire;
+    let standing = if overdue { State::Failed } else { order.state };
+    order.state = machine::next(order.kind, standing, report.action)?;
+    if order.state != State::AppointmentToRetake {
+        order.retake_until.clear();
+    }
     match report.action {
         Action::ShipBox => {
             report.fact("parcel_number").clone_into(&mut order.parcel_number);
@@ -84,10 +90,7 @@ pub async fn step(
             let days = i64::from(platform.config.orders.retake_days);
             order.retake_until = paris_day(work.now).saturating_add(days.days()).to_string();
         }
-        Action::RetakeAppointment => {
-            order.failure_code.clear();
-            order.retake_until.clear();
-        }
+        Action::RetakeAppointment => order.failure_code.clear(),
         Action::Cancel => "FCLI04".clone_into(&mut order.failure_code),
         Action::FailIntervention => order.failure_code.clone_from(&report.code),
         Action::FinishIntervention if order.pto.is_empty() => {
@@ -100,7 +103,8 @@ pub async fn step(
     order.entries += 1;
     order.updated_at = work.now.as_microsecond();
     let (owner, resource) = (order.party_id.clone(), order.resource());
-    order.revision = work.announce(&owner, kind(report.action), &resource, order.state.as_str()).await?;
+    order.revision =
+        work.announce(&owner, &order.e_service, kind(report.action), &resource, order.state.as_str()).await?;
     if report.action == Action::Cancel && !order.appointment_ref.is_empty() {
         appointments::release(work, &owner, &order.appointment_ref).await?;
     }
@@ -112,6 +116,7 @@ pub async fn step(
     }
     add_entry(&mut work.conn(), &order.number, &entry(&order, report)).await?;
     access(work, platform, &order, report, gone).await?;
+    follow_work(work, &order, Some(report.action)).await?;
     in_network(work, &order, report, &network, held > order.fibre_held).await?;
     work.note(&owner, resource, format!("action={} state={}", report.action.as_str(), order.state.as_str()));
     Ok(order)

@@ -1,5 +1,6 @@
 //! Orders: read and written whole. The operator's queries are bound to the operator.
 
+use jiff::civil::Date;
 use sqlx::FromRow;
 
 use crate::{
@@ -26,6 +27,8 @@ pub struct Order {
     pub operator_reference: String,
     /// Code of the offer.
     pub offer_code: String,
+    /// The e-service that opens the offer.
+    pub e_service: String,
     /// Product nature of the offer.
     pub product_nature: String,
     /// Service id.
@@ -98,8 +101,8 @@ pub struct Filter {
     pub types: String,
     /// States, `,failed,`; empty: all.
     pub states: String,
-    /// Offers that the caller may see, `,JUST_FIBRE,`.
-    pub offers: String,
+    /// E-services that the caller holds, `,e-just-fibre,`.
+    pub e_services: String,
     /// The operator's own reference; empty: any.
     pub operator_reference: String,
     /// Access id; empty: any.
@@ -137,6 +140,12 @@ impl Order {
         self.version.to_string()
     }
 
+    /// Whether the days for a new appointment are over, business day.
+    #[must_use]
+    pub fn is_overdue(&self, today: Date) -> bool {
+        self.state == State::AppointmentToRetake && self.retake_until < today.to_string()
+    }
+
     /// The name that events and audit lines carry.
     #[must_use]
     pub fn resource(&self) -> String {
@@ -146,7 +155,7 @@ impl Order {
 
 macro_rules! columns {
     () => {
-        "number, party_id, type, state, operator_reference, offer_code, product_nature, via, aid, ipv4, appointment_ref, \
+        "number, party_id, type, state, operator_reference, offer_code, e_service, product_nature, via, aid, ipv4, appointment_ref, \
          appointment_type, imb, pm, pbo, pto, batiment, escalier, etage, number_in_street, street, postcode, commune, \
          commune_code, street_code, fibre_held, parcel_number, box_serial, failure_code, retake_until, release, scenario, \
          entries, version, revision, created_at, updated_at"
@@ -185,7 +194,7 @@ pub async fn insert(conn: &mut Conn<'_>, o: &Order) -> Result<bool, sqlx::Error>
             "INSERT INTO orders (",
             columns!(),
             ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, \
-             $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37) ON CONFLICT (number) DO NOTHING"
+             $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38) ON CONFLICT (number) DO NOTHING"
         ),
         &o.number,
         &o.party_id,
@@ -193,6 +202,7 @@ pub async fn insert(conn: &mut Conn<'_>, o: &Order) -> Result<bool, sqlx::Error>
         o.state.as_str(),
         &o.operator_reference,
         &o.offer_code,
+        &o.e_service,
         &o.product_nature,
         &o.via,
         &o.aid,
@@ -270,14 +280,14 @@ pub async fn list(
             "SELECT ",
             columns!(),
             " FROM orders WHERE party_id = $1 AND ($2 = '' OR $2 LIKE '%,' || type || ',%') \
-             AND ($3 = '' OR $3 LIKE '%,' || state || ',%') AND $4 LIKE '%,' || offer_code || ',%' \
+             AND ($3 = '' OR $3 LIKE '%,' || state || ',%') AND $4 LIKE '%,' || e_service || ',%' \
              AND ($5 = '' OR operator_reference = $5) AND ($6 = '' OR aid = $6) AND created_at >= $7 AND created_at < $8 \
              AND (created_at < $9 OR (created_at = $9 AND number > $10)) ORDER BY created_at DESC, number LIMIT $11"
         ),
         party,
         &filter.types,
         &filter.states,
-        &filter.offers,
+        &filter.e_services,
         &filter.operator_reference,
         &filter.aid,
         filter.from,
@@ -289,14 +299,30 @@ pub async fn list(
 }
 
 /// One operator's orders by type and state.
-pub async fn count(conn: &mut Conn<'_>, party: &str, offers: &str) -> Result<Vec<Count>, sqlx::Error> {
+pub async fn count(conn: &mut Conn<'_>, party: &str, e_services: &str) -> Result<Vec<Count>, sqlx::Error> {
     sql!(
         all,
         conn,
         Count,
-        "SELECT type, state, COUNT(*) AS orders FROM orders WHERE party_id = $1 AND $2 LIKE '%,' || offer_code || ',%' \
+        "SELECT type, state, COUNT(*) AS orders FROM orders WHERE party_id = $1 AND $2 LIKE '%,' || e_service || ',%' \
          GROUP BY type, state",
         party,
-        offers,
+        e_services,
     )
+}
+
+/// An order whose days for a new appointment are over.
+#[derive(Clone, Debug, FromRow)]
+pub struct Overdue {
+    /// Number.
+    pub number: String,
+    /// Owner.
+    pub party_id: String,
+}
+
+/// Orders whose days for a new appointment are over, a hundred at most.
+pub async fn overdue(conn: &mut Conn<'_>, today: Date) -> Result<Vec<Overdue>, sqlx::Error> {
+    const TEXT: &str = "SELECT number, party_id FROM orders WHERE retake_until <> '' AND retake_until < $1 \
+                        AND state = 'appointment_to_retake' ORDER BY retake_until, number LIMIT 100";
+    sql!(all, conn, Overdue, TEXT, today.to_string())
 }

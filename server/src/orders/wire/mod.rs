@@ -1,5 +1,6 @@
 //! proto → typed values or errors with the fields' paths and codes; domain → proto.
 
+mod access;
 mod order;
 
 use eservices::orders::v1 as pb;
@@ -8,6 +9,7 @@ use eservices_reference::{
     structure::Place,
 };
 
+pub use access::{OnAccess, exchange, termination};
 pub use order::{contact_to_wire, entry, order, state_to_wire, transition, type_to_wire};
 
 use super::{
@@ -48,21 +50,20 @@ pub fn new_order(found: Option<pb::NewOrder>, violations: &mut Violations) -> Op
         violations.push_coded("order", MISSING, "expected an order");
         return None;
     };
-    let mut form = Form { violations };
-    let operator_reference = form.text("order.operator_reference", &found.operator_reference, 1, 30);
-    let offer_code = form.text("order.offer_code", &found.offer_code, 1, 24);
-    let qualification = form.text("order.qualification_reference", &found.qualification_reference, 0, 2_000);
-    let appointment =
-        form.id("order.appointment_reference", &found.appointment_reference, AppointmentRef::parse);
-    let imb = form.id("order.imb", &found.imb, Imb::parse);
-    let pm = form.id("order.pm", &found.pm, Pm::parse);
+    let mut form = Form { violations, prefix: "order." };
+    let operator_reference = form.text("operator_reference", &found.operator_reference, 1, 30);
+    let offer_code = form.text("offer_code", &found.offer_code, 1, 24);
+    let qualification = form.text("qualification_reference", &found.qualification_reference, 0, 2_000);
+    let appointment = form.id("appointment_reference", &found.appointment_reference, AppointmentRef::parse);
+    let imb = form.id("imb", &found.imb, Imb::parse);
+    let pm = form.id("pm", &found.pm, Pm::parse);
     let pto = match found.pto.as_str() {
         "" => Some(None),
-        text => form.id("order.pto", text, Pto::parse).map(Some),
+        text => form.id("pto", text, Pto::parse).map(Some),
     };
     let place = form.place(found.place);
     let contact = form.contact(found.contact, found.delivery_address);
-    let comment = form.text("order.comment", &found.comment, 0, LONGEST_COMMENT);
+    let comment = form.text("comment", &found.comment, 0, LONGEST_COMMENT);
     let scenario = form.scenario(&found.scenario);
     Some(New {
         wanted: Wanted {
@@ -84,18 +85,24 @@ pub fn new_order(found: Option<pb::NewOrder>, violations: &mut Violations) -> Op
 /// Collects what is wrong with the fields of an order.
 struct Form<'v> {
     violations: &'v mut Violations,
+    /// Of the paths of its fields, for instance `order.`.
+    prefix: &'static str,
 }
 
 impl Form<'_> {
+    fn note(&mut self, field: &str, code: &'static str, expected: impl Into<String>) {
+        self.violations.push_coded(format!("{}{field}", self.prefix), code, expected);
+    }
+
     fn text(&mut self, field: &str, text: &str, least: usize, most: usize) -> Option<String> {
         let length = text.chars().count();
         if length < least {
-            self.violations.push_coded(field, MISSING, format!("expected {least} to {most} characters"));
+            self.note(field, MISSING, format!("expected {least} to {most} characters"));
             return None;
         }
         if length > most || text.chars().any(char::is_control) || text.trim() != text {
             let expected = format!("expected at most {most} characters on one line, without space around");
-            self.violations.push_coded(field, MALFORMED, expected);
+            self.note(field, MALFORMED, expected);
             return None;
         }
         Some(text.to_owned())
@@ -108,14 +115,14 @@ impl Form<'_> {
         parse: impl Fn(&str) -> Result<T, E>,
     ) -> Option<T> {
         let code = if text.is_empty() { MISSING } else { MALFORMED };
-        parse(text).map_err(|e| self.violations.push_coded(field, code, e.to_string())).ok()
+        parse(text).map_err(|e| self.note(field, code, e.to_string())).ok()
     }
 
     fn place(&mut self, found: Option<pb::PlaceInBuilding>) -> Option<Place> {
         let found = found.unwrap_or_default();
-        let batiment = self.text("order.place.batiment", &found.batiment, 1, 60);
-        let escalier = self.text("order.place.escalier", &found.escalier, 1, 25);
-        let etage = self.text("order.place.etage", &found.etage, 1, 25);
+        let batiment = self.text("place.batiment", &found.batiment, 1, 60);
+        let escalier = self.text("place.escalier", &found.escalier, 1, 25);
+        let etage = self.text("place.etage", &found.etage, 1, 25);
         Some(Place { batiment: batiment?.into(), escalier: escalier?.into(), etage: etage?.into() })
     }
 
@@ -125,15 +132,15 @@ impl Form<'_> {
         address: Option<pb::PostalAddress>,
     ) -> Option<Contact> {
         let (contact, address) = (contact.unwrap_or_default(), address.unwrap_or_default());
-        let last_name = self.text("order.contact.last_name", &contact.last_name, 1, 60);
-        let first_name = self.text("order.contact.first_name", &contact.first_name, 0, 60);
-        let phone = self.phone("order.contact.phone", &contact.phone, true);
-        let other_phone = self.phone("order.contact.other_phone", &contact.other_phone, false);
-        let number = self.text("order.delivery_address.number", &address.number, 0, 10);
-        let street = self.text("order.delivery_address.street", &address.street, 1, 60);
-        let complement = self.text("order.delivery_address.complement", &address.complement, 0, 60);
-        let postcode = self.postcode("order.delivery_address.postcode", &address.postcode);
-        let commune = self.text("order.delivery_address.commune", &address.commune, 1, 60);
+        let last_name = self.text("contact.last_name", &contact.last_name, 1, 60);
+        let first_name = self.text("contact.first_name", &contact.first_name, 0, 60);
+        let phone = self.phone("contact.phone", &contact.phone, true);
+        let other_phone = self.phone("contact.other_phone", &contact.other_phone, false);
+        let number = self.text("delivery_address.number", &address.number, 0, 10);
+        let street = self.text("delivery_address.street", &address.street, 1, 60);
+        let complement = self.text("delivery_address.complement", &address.complement, 0, 60);
+        let postcode = self.postcode("delivery_address.postcode", &address.postcode);
+        let commune = self.text("delivery_address.commune", &address.commune, 1, 60);
         Some(Contact {
             last_name: last_name?,
             first_name: first_name?,
@@ -160,7 +167,7 @@ impl Form<'_> {
         }
         let code = if text.is_empty() { MISSING } else { MALFORMED };
         let expected = "expected ten digits from 0, or + and 8 to 15 digits, for instance 0199000001";
-        self.violations.push_coded(field, code, expected);
+        self.note(field, code, expected);
         None
     }
 
@@ -169,7 +176,7 @@ impl Form<'_> {
             return Some(text.to_owned());
         }
         let code = if text.is_empty() { MISSING } else { MALFORMED };
-        self.violations.push_coded(field, code, "expected five digits, for instance 77600");
+        self.note(field, code, "expected five digits, for instance 77600");
         None
     }
 
@@ -178,7 +185,7 @@ impl Form<'_> {
             return Some(text.to_owned());
         }
         let expected = format!("expected nothing or one of {}", SCENARIOS.join(", "));
-        self.violations.push_coded("order.scenario", MALFORMED, expected);
+        self.note("scenario", MALFORMED, expected);
         None
     }
 }

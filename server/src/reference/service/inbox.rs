@@ -85,6 +85,7 @@ pub async fn check(inbox: PathBuf, names: Vec<String>) -> Result<(), Error> {
         kind: Reason::InboxFileMissing,
         subject: format!("files/{name}"),
         description: fault.to_owned(),
+        facts: Vec::new(),
     };
     Err(Error::preconditions(missing.into_iter().map(violation).collect()))
 }
