@@ -623,6 +623,20 @@ fn own_texts_are_part_of_the_release() {
     assert_eq!(reference.rules().outside_pbo_types, ["ZZ".into()]);
 }
 
+/// Every building at one number of one street: as many steps as buildings, not as pairs of them.
+#[test]
+fn a_street_of_very_many_buildings_is_no_trap() {
+    let world = World::new();
+    let imb = |n: usize| format!("IMB/77058/{}/{:04}", char::from(b'A' + (n / 10_000) as u8), n % 10_000);
+    let rows: Vec<_> = (0..60_000).map(|n| building(&imb(n), "CIBLE", 1)).collect();
+    let file = world.write(IPE, &header(), &rows);
+    let begin = std::time::Instant::now();
+    let imported = world.import(&[file]).unwrap();
+    assert_eq!((imported.manifest.release.counts.buildings, imported.refused), (60_000, 0));
+    // Pairs took minutes.
+    assert!(begin.elapsed() < std::time::Duration::from_secs(60), "{:?}", begin.elapsed());
+}
+
 #[test]
 fn progress_is_told() {
     let world = World::new();

@@ -8,28 +8,39 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Makes streets of spots that come in one order whatever the order of the input.
 pub(super) fn streets(spots: Vec<Spot>) -> Vec<Street> {
-    let mut by_former: BTreeMap<Option<Box<str>>, Vec<Spot>> = BTreeMap::new();
+    let mut by_former: BTreeMap<Option<Box<str>>, Both> = BTreeMap::new();
     let (listed, buildings): (Vec<_>, Vec<_>) = spots.into_iter().partition(|spot| spot.listed);
     for spot in listed {
-        by_former.entry(spot.former_commune.clone()).or_default().push(spot);
+        by_former.entry(spot.former_commune.clone()).or_default().listed.push(spot);
     }
     for building in buildings {
         let former = match building.settled {
             true => building.former_commune.clone(),
             false => former(&by_former, &building),
         };
-        by_former.entry(former).or_default().push(building);
+        by_former.entry(former).or_default().buildings.push(building);
     }
-    by_former.into_iter().filter_map(|(former, spots)| street(former, &spots)).collect()
+    let all = |Both { mut listed, buildings }: Both| {
+        listed.extend(buildings);
+        listed
+    };
+    by_former.into_iter().filter_map(|(former, both)| street(former, &all(both))).collect()
+}
+
+/// The spots of one former commune. Apart, so that looking among the listed ones does not pass by every building.
+#[derive(Default)]
+struct Both {
+    listed: Vec<Spot>,
+    buildings: Vec<Spot>,
 }
 
 /// The former commune that a building is in: the one whose street has its number, else its postcode, else the first.
-fn former(by_former: &BTreeMap<Option<Box<str>>, Vec<Spot>>, building: &Spot) -> Option<Box<str>> {
+fn former(by_former: &BTreeMap<Option<Box<str>>, Both>, building: &Spot) -> Option<Box<str>> {
     let one = |test: &dyn Fn(&Spot) -> bool| {
-        by_former.iter().find(|(_, spots)| spots.iter().any(test)).map(|(former, _)| former.clone())
+        by_former.iter().find(|(_, both)| both.listed.iter().any(test)).map(|(former, _)| former.clone())
     };
-    one(&|spot| spot.listed && same_number(spot, building))
-        .or_else(|| one(&|spot| spot.listed && spot.postcode == building.postcode))
+    one(&|spot| same_number(spot, building))
+        .or_else(|| one(&|spot| spot.postcode == building.postcode))
         .or_else(|| by_former.keys().next().cloned())
         .flatten()
 }
