@@ -104,7 +104,7 @@ impl Watch {
         loop {
             self.look_up_rights()?;
             self.head.borrow_and_update();
-            if let Some(message) = self.from_backlog() {
+            if let Some(message) = self.next_of_backlog() {
                 return Ok(message);
             }
             let behind = match self.party.next(self.position, |row| shows(&self.caller, &self.filter, row)) {
@@ -135,7 +135,7 @@ impl Watch {
     }
 
     /// The next event of the backlog that is shown. It is looked at now, not when it was read: rights may have gone since.
-    fn from_backlog(&mut self) -> Option<Bytes> {
+    fn next_of_backlog(&mut self) -> Option<Bytes> {
         while let Some(row) = self.backlog.pop_front() {
             self.position = row.revision;
             if shows(&self.caller, &self.filter, &row) {

@@ -202,6 +202,17 @@ fn every_fault_is_told_at_once() {
 }
 
 #[test]
+fn a_watch_needs_its_figures() {
+    let zero = |key: &str| format!("events.{key}=0");
+    let keys = ["heartbeat_seconds", "poll_millis", "retention_days", "watches_per_certificate"];
+    let faults = keys.iter().fold(case(), |case, key| case.flag(&zero(key))).faults();
+    let mut found: Vec<&str> =
+        faults.iter().map(|f| f.split(": ").find(|p| p.starts_with("events.")).unwrap()).collect();
+    found.sort_unstable();
+    assert_eq!(found, keys.map(|key| format!("events.{key}")), "{faults:#?}");
+}
+
+#[test]
 fn broken_toml_names_its_line() {
     let faults = case().file("[listen]\ngrpc = \n").faults();
     assert_eq!(faults.len(), 1);
