@@ -119,7 +119,8 @@ async fn every_state_meets_every_action() {
     // (state to start from, confirm, reschedule, cancel): "" passes.
     let by_hand = [
         ("held", "", "", ""),
-        ("confirmed", "FRDV04", "", ""),
+        // It goes with its order.
+        ("confirmed", "FRDV04", "", "FRDV04"),
         ("cancelled", "FRDV04", "FRDV04", "FRDV04"),
         ("due", "FRDV03", "FRDV03", "FRDV03"),
         ("lapsed", "FRDV03", "FRDV03", "FRDV03"),

@@ -46,6 +46,7 @@ enum For {
 
 const E_RDV: For = For::Operator(&["e-rdv-grand-public", "e-rdv-entreprise"]);
 
+const ORDERS: For = For::Operator(&["e-just-fibre", "e-just"]);
 const TAO_OR_ELIGIBILITY: For = For::Operator(&["tao", "eligibilite"]);
 const TAO: For = For::Operator(&["tao"]);
 
@@ -67,6 +68,17 @@ const MATRIX: &[(&str, For)] = &[
     ("/eservices.appointments.v1.AppointmentService/CancelAppointment", E_RDV),
     ("/eservices.appointments.v1.AppointmentService/GetAppointment", E_RDV),
     ("/eservices.appointments.v1.AppointmentService/ListAppointments", E_RDV),
+    ("/eservices.orders.v1.OrderService/ValidateOrder", ORDERS),
+    ("/eservices.orders.v1.OrderService/CreateOrder", ORDERS),
+    ("/eservices.orders.v1.OrderService/CancelOrder", ORDERS),
+    ("/eservices.orders.v1.OrderService/RetakeAppointment", ORDERS),
+    ("/eservices.orders.v1.OrderService/AddComment", ORDERS),
+    ("/eservices.orders.v1.OrderService/EraseContact", ORDERS),
+    ("/eservices.orders.v1.OrderService/FindAddressHolder", ORDERS),
+    ("/eservices.orders.v1.OrderService/GetOrder", ORDERS),
+    ("/eservices.orders.v1.OrderService/ListOrders", ORDERS),
+    ("/eservices.orders.v1.OrderService/CountOrders", ORDERS),
+    ("/eservices.orders.v1.OrderService/GetOrderLifecycle", ORDERS),
     ("/eservices.fulfilment.v1.FulfilmentService/PublishZones", For::Workforce),
     ("/eservices.fulfilment.v1.FulfilmentService/PublishCapacity", For::Workforce),
     ("/eservices.fulfilment.v1.FulfilmentService/ListZoneBookings", For::Workforce),
@@ -102,6 +114,17 @@ FulfilmentService/PublishZones ! back office with workforce
 Health/Check any
 Health/Watch any
 IdentityService/WhoAmI any
+OrderService/AddComment ! operator with e-just-fibre or e-just
+OrderService/CancelOrder ! operator with e-just-fibre or e-just
+OrderService/CountOrders operator with e-just-fibre or e-just
+OrderService/CreateOrder ! operator with e-just-fibre or e-just
+OrderService/EraseContact ! operator with e-just-fibre or e-just
+OrderService/FindAddressHolder ! operator with e-just-fibre or e-just
+OrderService/GetOrder operator with e-just-fibre or e-just
+OrderService/GetOrderLifecycle operator with e-just-fibre or e-just
+OrderService/ListOrders operator with e-just-fibre or e-just
+OrderService/RetakeAppointment ! operator with e-just-fibre or e-just
+OrderService/ValidateOrder operator with e-just-fibre or e-just
 SandboxService/AdvanceClock ! † operator with sandbox-clock
 SandboxService/ResetAppointments ! † operator with sandbox
 SandboxService/SetClockSpeed ! † operator with sandbox-clock
@@ -151,7 +174,7 @@ fn entered(world: &World) -> u64 {
 /// Lines that calls leave behind.
 async fn traces(world: &World) -> i64 {
     let text = "SELECT (SELECT COUNT(*) FROM requests) + (SELECT COUNT(*) FROM events) + (SELECT COUNT(*) FROM audit) \
-                + (SELECT COUNT(*) FROM appointments) + (SELECT COUNT(*) FROM appointments_zones)";
+                + (SELECT COUNT(*) FROM appointments) + (SELECT COUNT(*) FROM orders) + (SELECT COUNT(*) FROM appointments_zones)";
     database::number(&world.platform.db, text).await
 }
 
@@ -478,7 +501,7 @@ async fn production_has_no_sandbox_and_refuses_the_other_environment() {
     plan.config.environment = Environment::Production;
     let world = World::from(plan).await;
     let sandbox = world.operator(SIRENS[0], ALL).await;
-    let names = ["eligibilite", "e-rdv-grand-public", "tao"];
+    let names = ["eligibilite", "e-rdv-grand-public", "tao", "e-just-fibre"];
     let identity = world.certificate(&operator(), &names, Environment::Production).await;
     walk(&world, "production operator", &identity, |whom| match whom {
         For::Any => In,

@@ -2,11 +2,14 @@
 
 use std::{collections::BTreeSet, fmt::Write as _, fs};
 
-use eservices::{METHODS, REASONS};
+use eservices::{
+    METHODS, REASONS,
+    orders::v1::{Author, GetOrderLifecycleRequest, OrderState, OrderType, Transition},
+};
 use eservices_reference::eservices as e_services;
 use prost_reflect::{DescriptorPool, Kind};
 
-use crate::harness::repo;
+use crate::harness::{SIRENS, World, repo};
 
 fn pool() -> DescriptorPool {
     DescriptorPool::decode(eservices::DESCRIPTORS).unwrap()
@@ -100,6 +103,31 @@ fn personal_data_is_marked() {
         "eservices.eligibility.v1.CheckEligibilityRequest.pto",
         "eservices.eligibility.v1.Premises.imb",
         "eservices.eligibility.v1.Premises.street_address",
+        "eservices.orders.v1.AddCommentRequest.comment",
+        "eservices.orders.v1.AddressHolder.aid",
+        "eservices.orders.v1.Contact.first_name",
+        "eservices.orders.v1.Contact.last_name",
+        "eservices.orders.v1.Contact.other_phone",
+        "eservices.orders.v1.Contact.phone",
+        "eservices.orders.v1.Fact.value",
+        "eservices.orders.v1.FindAddressHolderRequest.ipv4",
+        "eservices.orders.v1.HistoryEntry.comment",
+        "eservices.orders.v1.ListOrdersRequest.aid",
+        "eservices.orders.v1.NewOrder.comment",
+        "eservices.orders.v1.NewOrder.imb",
+        "eservices.orders.v1.NewOrder.pto",
+        "eservices.orders.v1.Order.aid",
+        "eservices.orders.v1.Order.imb",
+        "eservices.orders.v1.Order.ipv4",
+        "eservices.orders.v1.Order.pto",
+        "eservices.orders.v1.PlaceInBuilding.batiment",
+        "eservices.orders.v1.PlaceInBuilding.escalier",
+        "eservices.orders.v1.PlaceInBuilding.etage",
+        "eservices.orders.v1.PostalAddress.commune",
+        "eservices.orders.v1.PostalAddress.complement",
+        "eservices.orders.v1.PostalAddress.number",
+        "eservices.orders.v1.PostalAddress.postcode",
+        "eservices.orders.v1.PostalAddress.street",
     ];
     assert_eq!(marked, by_hand.map(str::to_owned).into());
 }
@@ -180,4 +208,145 @@ fn the_page_of_reasons_is_the_catalogue() {
     }
     let written = fs::read_to_string(path).unwrap_or_default();
     assert_eq!(written, page, "run with UPDATE_DOCS=1 to write docs/reasons.md anew");
+}
+
+/// What the reasons of orders are: the codes that an order can be refused with, in the order of the checks.
+const REFUSALS: [&str; 28] = [
+    "FIMP13",
+    "OFFER_NOT_ORDERED_HERE",
+    "QUALIFICATION_REFUSED",
+    "FADR01",
+    "FADR02",
+    "FADR03",
+    "FADR04",
+    "FIMP07",
+    "FIMP08",
+    "FIMP09",
+    "FIMP10",
+    "NOT_ELIGIBLE",
+    "FIMP02",
+    "FIMP03",
+    "FIMP18",
+    "FIMP01",
+    "FIMP19",
+    "FIMP11",
+    "FINT01",
+    "FINT02",
+    "APPOINTMENT_UNKNOWN",
+    "FRDV03",
+    "FRDV04",
+    "FRDV05",
+    "FRDV06",
+    "APPOINTMENT_TYPE_WRONG",
+    "NO_ADDRESS_LEFT",
+    "ORDER_STATE_FORBIDS",
+];
+
+/// The page with what stands between the two marks written anew.
+fn with_section(page: &str, name: &str, text: &str) -> String {
+    let (open, close) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
+    let (head, rest) = page.split_once(&open).unwrap();
+    let (_, tail) = rest.split_once(&close).unwrap();
+    format!("{head}{open}{text}{close}{tail}")
+}
+
+fn short<'n>(name: &'n str, prefix: &str) -> &'n str {
+    name.strip_prefix(prefix).unwrap()
+}
+
+fn state_name(state: OrderState) -> &'static str {
+    short(state.as_str_name(), "ORDER_STATE_")
+}
+
+/// Each state of each type, and what leads out of it; a comment and a parcel lead nowhere.
+fn diagram(transitions: &[Transition]) -> String {
+    let mut text = String::from("```text\n");
+    for (n, kind) in
+        [OrderType::Creation, OrderType::Termination, OrderType::BoxExchange].into_iter().enumerate()
+    {
+        let own: Vec<&Transition> =
+            transitions.iter().filter(|t| t.r#type() == kind && t.state != t.next).collect();
+        assert!(!own.is_empty(), "{kind:?}");
+        let gap = if n == 0 { "" } else { "\n" };
+        let name = short(kind.as_str_name(), "ORDER_TYPE_");
+        writeln!(text, "{gap}{name}: (*) ──▶ IN_PROGRESS").unwrap();
+        let mut from: Vec<OrderState> = own.iter().map(|t| t.state()).collect();
+        from.dedup();
+        for state in from {
+            writeln!(text, "  {}", state_name(state)).unwrap();
+            let steps: Vec<_> = own.iter().filter(|t| t.state() == state).collect();
+            for (n, t) in steps.iter().enumerate() {
+                let corner = if n + 1 == steps.len() { '└' } else { '├' };
+                let ends = !own.iter().any(|other| other.state() == t.next());
+                let next = state_name(t.next());
+                let next = if ends { format!("[{next}]") } else { next.to_owned() };
+                let line = format!("  {corner}── {} ", t.action);
+                writeln!(text, "{line:─<26}──▶ {next}").unwrap();
+            }
+        }
+    }
+    text + "```\n"
+}
+
+fn table(transitions: &[Transition]) -> String {
+    let mut text =
+        String::from("| type | state | action | by | next state |\n| --- | --- | --- | --- | --- |\n");
+    for t in transitions {
+        let (kind, author) = (t.r#type().as_str_name(), t.actor().as_str_name());
+        assert_ne!(t.actor(), Author::Unspecified);
+        writeln!(
+            text,
+            "| {} | {} | {} | {} | {} |",
+            short(kind, "ORDER_TYPE_"),
+            state_name(t.state()),
+            t.action,
+            short(author, "AUTHOR_").to_lowercase(),
+            state_name(t.next())
+        )
+        .unwrap();
+    }
+    text
+}
+
+/// The marked sections of docs/orders.md are generated: `UPDATE_DOCS=1 cargo test --test e2e the_page_of_orders` writes them.
+#[tokio::test]
+async fn the_page_of_orders_is_the_life_that_is_served() {
+    let world = World::start().await;
+    let client = world.client(&world.operator(SIRENS[0], &["e-just-fibre"]).await).await;
+    let served = client.orders().get_order_lifecycle(GetOrderLifecycleRequest {}).await.unwrap();
+    let transitions = served.into_inner().transitions;
+    let path = repo().join("docs/orders.md");
+    let written = fs::read_to_string(&path).unwrap();
+    let mut refusals = String::from("| reason | gRPC code | what to do |\n| --- | --- | --- |\n");
+    for name in REFUSALS {
+        let reason = REASONS.iter().find(|r| r.name == name).unwrap_or_else(|| panic!("{name}: no reason"));
+        writeln!(refusals, "| `{name}` | {} | {} |", eservices::code_name(reason.code), reason.remedy)
+            .unwrap();
+    }
+    let page = with_section(&written, "diagram", &diagram(&transitions));
+    let page = with_section(&page, "transitions", &table(&transitions));
+    let page = with_section(&page, "refusals", &refusals);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, &page).unwrap();
+    }
+    let written = fs::read_to_string(path).unwrap();
+    assert_eq!(written, page, "run with UPDATE_DOCS=1 to write docs/orders.md anew");
+}
+
+/// Every code of the access order has its line, and a line says *refusal* where the catalogue of reasons has the code.
+#[test]
+fn every_interop_code_has_its_line() {
+    const FAMILIES: [(&str, u32); 6] =
+        [("FCLI", 7), ("FADR", 4), ("FIMP", 19), ("FINT", 13), ("FAUT", 1), ("FRDV", 6)];
+    let page = fs::read_to_string(repo().join("docs/orders.md")).unwrap();
+    let (_, section) = page.split_once("## The Interop codes\n").unwrap();
+    let lines = section.lines().filter(|line| line.starts_with("| F"));
+    let lines: Vec<Vec<&str>> = lines.map(|line| line.split('|').map(str::trim).collect()).collect();
+    let codes: Vec<String> = lines.iter().map(|cells| cells[1].to_owned()).collect();
+    let all = FAMILIES.iter().flat_map(|(family, last)| (1..=*last).map(move |n| format!("{family}{n:02}")));
+    assert_eq!(codes, all.collect::<Vec<_>>());
+    for cells in lines {
+        let known = REASONS.iter().any(|r| r.name == cells[1]);
+        assert_eq!(cells[3].starts_with("refusal"), known, "{}: {}", cells[1], cells[3]);
+    }
 }

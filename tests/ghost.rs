@@ -11,6 +11,10 @@ use eservices::{
         ListAppointmentsRequest, RescheduleAppointmentRequest,
     },
     fulfilment::v1::ListZoneBookingsRequest,
+    orders::v1::{
+        AddCommentRequest, CancelOrderRequest, CreateOrderRequest, EraseContactRequest, GetOrderRequest,
+        ListOrdersRequest, Order, OrderState, RetakeAppointmentRequest,
+    },
 };
 use eservices_client::{Client, new_request_id};
 use prost::Message as _;
@@ -20,23 +24,27 @@ use tonic::{Code, Status};
 use tonic_types::pb;
 
 use crate::harness::{
-    ALL, Identity, SIRENS, World, database, hold, hold_request, intervention, raw::Raw, reason, slot_id,
+    ALL, Identity, SIRENS, World, database, hold, hold_request, intervention, orders, orders::place,
+    raw::Raw, reason, slot_id,
 };
 
-/// A request about the object of this id; the version is that of `of`.
-type Example = fn(id: &str, of: &Appointment) -> Vec<u8>;
+/// A request about the object of this id in that version.
+type Example = fn(id: &str, etag: &str) -> Vec<u8>;
+
+const APPOINTMENT: &str = "eservices.appointments.v1.Appointment";
+const ORDER: &str = "eservices.orders.v1.Order";
 
 /// Every field that names an object: method, path of the field, message that it names, example.
 const EXAMPLES: &[(&str, &str, &str, Example)] = &[
     (
         "/eservices.appointments.v1.AppointmentService/RescheduleAppointment",
         "reference",
-        "eservices.appointments.v1.Appointment",
-        |id, of| {
+        APPOINTMENT,
+        |id, etag| {
             let request = RescheduleAppointmentRequest {
                 request_id: new_request_id(),
                 reference: id.into(),
-                etag: of.etag.clone(),
+                etag: etag.into(),
                 slot_id: slot_id(10, "08:00"),
             };
             request.encode_to_vec()
@@ -45,22 +53,42 @@ const EXAMPLES: &[(&str, &str, &str, Example)] = &[
     (
         "/eservices.appointments.v1.AppointmentService/CancelAppointment",
         "reference",
-        "eservices.appointments.v1.Appointment",
-        |id, of| {
+        APPOINTMENT,
+        |id, etag| {
             let request = CancelAppointmentRequest {
                 request_id: new_request_id(),
                 reference: id.into(),
-                etag: of.etag.clone(),
+                etag: etag.into(),
             };
             request.encode_to_vec()
         },
     ),
-    (
-        "/eservices.appointments.v1.AppointmentService/GetAppointment",
-        "reference",
-        "eservices.appointments.v1.Appointment",
-        |id, _| GetAppointmentRequest { reference: id.into() }.encode_to_vec(),
-    ),
+    ("/eservices.appointments.v1.AppointmentService/GetAppointment", "reference", APPOINTMENT, |id, _| {
+        GetAppointmentRequest { reference: id.into() }.encode_to_vec()
+    }),
+    ("/eservices.orders.v1.OrderService/CancelOrder", "number", ORDER, |id, etag| {
+        let (request_id, number) = (new_request_id(), id.into());
+        CancelOrderRequest { request_id, number, etag: etag.into() }.encode_to_vec()
+    }),
+    ("/eservices.orders.v1.OrderService/RetakeAppointment", "number", ORDER, |id, etag| {
+        let request = RetakeAppointmentRequest {
+            request_id: new_request_id(),
+            number: id.into(),
+            etag: etag.into(),
+            appointment_reference: "ITP-DOA-20261124-482910057713-ERDV".into(),
+        };
+        request.encode_to_vec()
+    }),
+    ("/eservices.orders.v1.OrderService/AddComment", "number", ORDER, |id, _| {
+        let (request_id, number) = (new_request_id(), id.into());
+        AddCommentRequest { request_id, number, comment: "Call before you come.".into() }.encode_to_vec()
+    }),
+    ("/eservices.orders.v1.OrderService/EraseContact", "number", ORDER, |id, _| {
+        EraseContactRequest { request_id: new_request_id(), number: id.into() }.encode_to_vec()
+    }),
+    ("/eservices.orders.v1.OrderService/GetOrder", "number", ORDER, |id, _| {
+        GetOrderRequest { number: id.into() }.encode_to_vec()
+    }),
 ];
 
 /// Text fields of requests that look like the id of an object and are none of an operator's: the caller's own words,
@@ -88,6 +116,25 @@ const NO_OBJECTS: &[&str] = &[
     "preferred_day",
     "start_time",
     "end_time",
+    "aid",
+    "appointment_reference",
+    "batiment",
+    "comment",
+    "commune",
+    "escalier",
+    "etage",
+    "first_name",
+    "ipv4",
+    "last_name",
+    "offer_code",
+    "operator_reference",
+    "other_phone",
+    "phone",
+    "pm",
+    "postcode",
+    "qualification_reference",
+    "scenario",
+    "street",
     "etag",
     "imb",
     "label",
@@ -200,6 +247,9 @@ async fn state(world: &World) -> Vec<String> {
     let text = "SELECT reference || ' ' || party_id || ' ' || state || ' ' || slot_id || ' ' || \
                 CAST(version AS TEXT) || ' ' || CAST(changes AS TEXT) FROM appointments ORDER BY reference";
     let mut all = database::texts(&world.platform.db, text).await;
+    let orders = "SELECT number || ' ' || party_id || ' ' || state || ' ' || appointment_ref || ' ' || \
+                  CAST(version AS TEXT) || ' ' || CAST(entries AS TEXT) FROM orders ORDER BY number";
+    all.extend(database::texts(&world.platform.db, orders).await);
     all.extend(
         database::texts(
             &world.platform.db,
@@ -219,12 +269,12 @@ async fn state(world: &World) -> Vec<String> {
     all
 }
 
-/// A reference of the same form and length that nobody has: its twelve digits turned round.
+/// An id of the same form and length that nobody has: its last twelve digits turned round.
 fn absent(like: &str) -> String {
-    let head = like.strip_suffix("-ERDV").unwrap();
-    let (head, digits) = head.split_at(head.len() - 12);
+    let bare = like.strip_suffix("-ERDV").unwrap_or(like);
+    let (head, digits) = bare.split_at(bare.len() - 12);
     let other: String = digits.bytes().map(|b| char::from(b'0' + b'9' - b)).collect();
-    format!("{head}{other}-ERDV")
+    format!("{head}{other}{}", &like[bare.len()..])
 }
 
 async fn cancel(client: &Client, appointment: &Appointment) -> Appointment {
@@ -244,6 +294,24 @@ async fn hold_as(client: &Client, slot: &str, what: Intervention) -> Appointment
     client.appointments().hold_appointment(request).await.unwrap().into_inner().appointment.unwrap()
 }
 
+async fn call(world: &World, caller: &Identity, path: &str, message: &[u8]) -> Status {
+    let mut raw =
+        Raw::open(world.address, world.pki.root.certificate_pem(), Some(caller), &[&TLS13]).await.unwrap();
+    raw.call(path, message).await.unwrap().status()
+}
+
+/// The owner's orders: one under way, one that wants an appointment, one that is over.
+async fn orders_of(world: &World, owner: &Identity, client: &Client) -> [Order; 3] {
+    let live = place(client, "ALPHA-1", &slot_id(8, "08:00")).await;
+    let waiting = place(client, "ALPHA-2", &slot_id(8, "08:00")).await;
+    let waiting = orders::absent(world, &owner.party_id, &waiting.number).await;
+    assert_eq!(waiting.state(), OrderState::AppointmentToRetake);
+    let over = place(client, "ALPHA-3", &slot_id(8, "08:00")).await;
+    let over = orders::cancelled(client, over).await;
+    assert_eq!(over.state(), OrderState::Failed);
+    [live, waiting, over]
+}
+
 #[tokio::test]
 async fn a_foreign_object_answers_like_none_at_all() {
     let world = World::start().await;
@@ -251,7 +319,7 @@ async fn a_foreign_object_answers_like_none_at_all() {
     let owner_identity = world.operator(SIRENS[0], ALL).await;
     let owner = world.client(&owner_identity).await;
     let ghost = world.operator(SIRENS[1], ALL).await;
-    let public_only = world.operator(SIRENS[2], &["e-rdv-grand-public"]).await;
+    let other_rights = world.operator(SIRENS[2], &["e-rdv-grand-public", "e-just"]).await;
     let copper =
         Intervention { product_nature: "CELAN".into(), access_id: "F00000021".into(), ..intervention() };
 
@@ -259,19 +327,20 @@ async fn a_foreign_object_answers_like_none_at_all() {
     let business = hold_as(&owner, &slot_id(8, "13:00"), copper.clone()).await;
     let cancelled = cancel(&owner, &hold(&owner, &slot_id(9, "08:00")).await).await;
     assert_eq!(cancelled.state(), AppointmentState::Cancelled);
+    let mut objects: Vec<(&str, String, String)> =
+        [held, business, cancelled].map(|a| (APPOINTMENT, a.reference, a.etag)).into();
+    objects.extend(orders_of(&world, &owner_identity, &owner).await.map(|o| (ORDER, o.number, o.etag)));
     let before = state(&world).await;
-    for (path, _, _, example) in EXAMPLES {
-        for caller in [&ghost, &public_only] {
-            for foreign in [&held, &business, &cancelled] {
+    for (path, _, names, example) in EXAMPLES {
+        for caller in [&ghost, &other_rights] {
+            for (_, foreign, etag) in objects.iter().filter(|(of, ..)| of == names) {
                 // The true version, and one that is stale: neither may show.
-                for of in [foreign.clone(), Appointment { etag: "99".into(), ..foreign.clone() }] {
-                    let nobody = absent(&foreign.reference);
-                    assert_eq!(nobody.len(), foreign.reference.len());
-                    let real =
-                        seen(&world, caller, path, &example(&foreign.reference, &of), &foreign.reference)
-                            .await;
-                    let none = seen(&world, caller, path, &example(&nobody, &of), &nobody).await;
-                    assert_eq!(real, none, "{path}: {}", foreign.reference);
+                for etag in [etag, "99"] {
+                    let nobody = absent(foreign);
+                    assert_eq!(nobody.len(), foreign.len());
+                    let real = seen(&world, caller, path, &example(foreign, etag), foreign).await;
+                    let none = seen(&world, caller, path, &example(&nobody, etag), &nobody).await;
+                    assert_eq!(real, none, "{path}: {foreign}");
                     assert_eq!(
                         (real.code, real.reason.as_str()),
                         (Code::NotFound, "RESOURCE_NOT_FOUND"),
@@ -285,17 +354,74 @@ async fn a_foreign_object_answers_like_none_at_all() {
     }
     assert_eq!(state(&world).await, before, "a refusal has no effect");
     // The owner's same call succeeds: on an object of each nature, made for the method.
-    for (path, _, _, example) in EXAMPLES {
+    for (path, _, _, example) in EXAMPLES.iter().filter(|(_, _, names, _)| *names == APPOINTMENT) {
         for what in [intervention(), copper.clone()] {
             let own = hold_as(&owner, &slot_id(11, "08:00"), what).await;
-            let mut raw =
-                Raw::open(world.address, world.pki.root.certificate_pem(), Some(&owner_identity), &[&TLS13])
-                    .await
-                    .unwrap();
-            let answer = raw.call(path, &example(&own.reference, &own)).await.unwrap();
-            assert_eq!(answer.status().code(), Code::Ok, "{path}: {:?}", answer.status());
+            let status = call(&world, &owner_identity, path, &example(&own.reference, &own.etag)).await;
+            assert_eq!(status.code(), Code::Ok, "{path}: {status:?}");
         }
     }
+    for (path, _, _, example) in EXAMPLES.iter().filter(|(_, _, names, _)| *names == ORDER) {
+        let mut own = place(&owner, path.rsplit_once('/').unwrap().1, &slot_id(13, "08:00")).await;
+        let mut message = example(&own.number, &own.etag);
+        if path.ends_with("/EraseContact") {
+            own = orders::cancelled(&owner, own).await;
+        }
+        if path.ends_with("/RetakeAppointment") {
+            own = orders::absent(&world, &owner_identity.party_id, &own.number).await;
+            let mut request = RetakeAppointmentRequest::decode(&*example(&own.number, &own.etag)).unwrap();
+            request.appointment_reference = hold(&owner, &slot_id(14, "08:00")).await.reference;
+            message = request.encode_to_vec();
+        }
+        let status = call(&world, &owner_identity, path, &message).await;
+        assert_eq!(status.code(), Code::Ok, "{path}: {status:?}");
+    }
+}
+
+/// An order quotes an appointment, and names itself: what another operator has of that does not show.
+#[tokio::test]
+async fn an_order_sees_nothing_of_another_operator() {
+    const CREATE: &str = "/eservices.orders.v1.OrderService/CreateOrder";
+    let world = World::start().await;
+    world.capacity(9).await;
+    let owner = world.client(&world.operator(SIRENS[0], ALL).await).await;
+    let ghost = world.operator(SIRENS[1], ALL).await;
+    let ghost_client = world.client(&ghost).await;
+    let held = hold(&owner, &slot_id(8, "08:00")).await.reference;
+    let placed = place(&owner, "ALPHA-1", &slot_id(8, "08:00")).await;
+    let waiting = place(&ghost_client, "ALPHA-1", &slot_id(8, "13:00")).await;
+    assert_ne!(placed.number, waiting.number);
+    let waiting = orders::absent(&world, &ghost.party_id, &waiting.number).await;
+    let before = state(&world).await;
+    let create = |appointment: &str| {
+        let order = Some(orders::new_order("ALPHA-2", appointment));
+        CreateOrderRequest { request_id: new_request_id(), order }.encode_to_vec()
+    };
+    let retake = |appointment: &str| {
+        let request = RetakeAppointmentRequest {
+            request_id: new_request_id(),
+            number: waiting.number.clone(),
+            etag: waiting.etag.clone(),
+            appointment_reference: appointment.into(),
+        };
+        request.encode_to_vec()
+    };
+    const RETAKE: &str = "/eservices.orders.v1.OrderService/RetakeAppointment";
+    for foreign in [&held, &placed.appointment_reference] {
+        let nobody = absent(foreign);
+        for (path, real, none) in
+            [(CREATE, create(foreign), create(&nobody)), (RETAKE, retake(foreign), retake(&nobody))]
+        {
+            let real = seen(&world, &ghost, path, &real, foreign).await;
+            assert_eq!(real, seen(&world, &ghost, path, &none, &nobody).await, "{path}: {foreign}");
+            assert_eq!(
+                (real.code, real.reason.as_str()),
+                (Code::FailedPrecondition, "APPOINTMENT_UNKNOWN"),
+                "{path}"
+            );
+        }
+    }
+    assert_eq!(state(&world).await, before, "a refusal has no effect");
 }
 
 #[tokio::test]
@@ -328,6 +454,12 @@ fn token_refusal<T: std::fmt::Debug>(answer: Result<T, Status>) -> (Code, String
     (status.code(), reason(Err::<(), _>(status)), violations)
 }
 
+/// A token of the second page of the caller's appointments.
+async fn list_of_appointments(client: &Client) -> String {
+    let request = ListAppointmentsRequest { page_size: 1, ..ListAppointmentsRequest::default() };
+    client.appointments().list_appointments(request).await.unwrap().into_inner().next_page_token
+}
+
 #[tokio::test]
 async fn a_page_token_of_another_is_garbage() {
     let world = World::start().await;
@@ -352,6 +484,28 @@ async fn a_page_token_of_another_is_garbage() {
     assert_eq!(foreign.2.iter().map(|(field, _)| field.as_str()).collect::<Vec<_>>(), ["page_token"]);
     let second = owner.appointments().list_appointments(list(token)).await.unwrap().into_inner();
     assert_ne!(first.appointments[0].reference, second.appointments[0].reference);
+
+    for n in 0..4 {
+        let client = if n < 2 { &owner } else { &ghost };
+        place(client, &format!("ALPHA-{n}"), &slot_id(9, "08:00")).await;
+    }
+    let list = |token: &str| ListOrdersRequest {
+        page_size: 1,
+        page_token: token.into(),
+        ..ListOrdersRequest::default()
+    };
+    let first = owner.orders().list_orders(list("")).await.unwrap().into_inner();
+    let order_token = first.next_page_token.as_str();
+    let foreign = token_refusal(ghost.orders().list_orders(list(order_token)).await);
+    // Garbage, and a token of the caller's own that is of another list.
+    let of_appointments = list_of_appointments(&ghost).await;
+    for other in [&garbage, &of_appointments] {
+        assert_eq!(foreign, token_refusal(ghost.orders().list_orders(list(other)).await));
+    }
+    assert_eq!((foreign.0, foreign.1.as_str()), (Code::InvalidArgument, "FIELDS_INVALID"));
+    assert_eq!(foreign.2.iter().map(|(field, _)| field.as_str()).collect::<Vec<_>>(), ["page_token"]);
+    let second = owner.orders().list_orders(list(order_token)).await.unwrap().into_inner();
+    assert_ne!(first.orders[0].number, second.orders[0].number);
 
     let other_system = world.client(&world.system("planning", &["workforce"]).await).await;
     let bookings = |token: &str| ListZoneBookingsRequest {

@@ -1,6 +1,8 @@
 //! P10: no double booking, no oversold slot, whoever asks at the same time. Never INTERNAL, never UNAVAILABLE.
 //!
-//! `ESERVICES_RACE_ROUNDS` sets how many rounds the race for the last place has: 5 unless set, 200 by hand.
+//! `ESERVICES_RACE_ROUNDS` sets how many rounds the races for the last place and of orders have: 5 unless set, 200 by hand.
+
+mod orders;
 
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 

@@ -1,4 +1,4 @@
-//! P8, P9, P10 under kill -9: the real binary, killed at random points under ten clients that hold, move and cancel.
+//! P8, P9, P10 under kill -9: the real binary, killed at random points under ten clients that hold, move, cancel and order.
 //!
 //! `ESERVICES_KILLS` sets how often (3 unless set, 20 by hand), `ESERVICES_KILL_SEED` repeats the dice of a run (the
 //! interleaving of processes stays its own). On SQLite, and on PostgreSQL where `ESERVICES_TEST_DATABASE` names a server.
@@ -84,10 +84,11 @@ fn summary(history: &[Operation], tables: &Tables) -> String {
         }
     }
     let events = tables.events.len();
+    let (orders, over) = (tables.orders.len(), tables.orders.iter().filter(|o| o.state == "failed").count());
     let lapses = tables.events.iter().filter(|e| e.kind == "appointments.lapsed").count();
     format!(
         "{} operations, attempts: {acknowledged} acknowledged, {unknown} unknown, refused {reasons:?}; {events} events, \
-         {lapses} of them lapses",
+         {lapses} of them lapses; {orders} orders, {over} of them cancelled",
         history.len()
     )
 }

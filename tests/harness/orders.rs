@@ -1,10 +1,26 @@
 //! Orders of the easy building: 6 rue Etienne Ganneron, a house without socket whose box has fibres left.
 
-use eservices::orders::v1::{Contact, CreateOrderRequest, NewOrder, Order, PlaceInBuilding, PostalAddress};
+use std::sync::Arc;
+
+use eservices::orders::v1::{
+    CancelOrderRequest, Contact, CreateOrderRequest, NewOrder, Order, PlaceInBuilding, PostalAddress,
+};
 use eservices_client::{Client, new_request_id};
+use eservices_server::{
+    orders::{
+        order_to_wire,
+        rules::{Action, Actor},
+        store::{Report, advance},
+    },
+    platform::{
+        Platform,
+        error::Error,
+        unit_of_work::{self, Command, Work},
+    },
+};
 use tonic::Status;
 
-use super::hold;
+use super::{World, hold};
 
 /// An order that nothing speaks against but its appointment.
 pub fn new_order(operator_reference: &str, appointment_reference: &str) -> NewOrder {
@@ -46,4 +62,32 @@ pub async fn create(client: &Client, order: NewOrder) -> Result<Order, Status> {
 pub async fn place(client: &Client, operator_reference: &str, slot: &str) -> Order {
     let held = hold(client, slot).await;
     create(client, new_order(operator_reference, &held.reference)).await.unwrap()
+}
+
+/// Cancels an order.
+pub async fn cancelled(client: &Client, order: Order) -> Order {
+    let request = CancelOrderRequest { request_id: new_request_id(), number: order.number, etag: order.etag };
+    client.orders().cancel_order(request).await.unwrap().into_inner().order.unwrap()
+}
+
+/// A report from the field that an order's customer was not there.
+struct Absence {
+    platform: Arc<Platform>,
+    number: String,
+}
+
+impl Command for Absence {
+    type Answer = Order;
+
+    async fn run(&self, work: &mut Work) -> Result<Order, Error> {
+        let mut report = Report::of(Action::ReportAbsence, Actor::Field);
+        report.code = "FCLI07".into();
+        Ok(order_to_wire(&advance(work, &self.platform, &self.number, &report).await?))
+    }
+}
+
+/// Has the field report that the customer was not there; answers the order, which wants a new appointment now.
+pub async fn absent(world: &World, owner: &str, number: &str) -> Order {
+    let absence = Absence { platform: Arc::clone(&world.platform), number: number.into() };
+    unit_of_work::execute_own(&world.platform, owner.into(), "test.absence", absence).await.unwrap()
 }

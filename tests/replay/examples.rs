@@ -3,6 +3,10 @@
 use eservices::{
     appointments::v1::{CancelAppointmentRequest, HoldAppointmentRequest, RescheduleAppointmentRequest},
     fulfilment::v1::{DayCapacity, PublishCapacityRequest, PublishZonesRequest, SlotCapacity, Zone},
+    orders::v1::{
+        AddCommentRequest, CancelOrderRequest, CreateOrderRequest, EraseContactRequest,
+        FindAddressHolderRequest, Order, RetakeAppointmentRequest,
+    },
     sandbox::v1::{
         AdvanceClockRequest, ResetAppointmentsRequest, SetClockSpeedRequest, advance_clock_request::Target,
     },
@@ -10,12 +14,13 @@ use eservices::{
 use prost::Message as _;
 
 use super::Effect;
-use crate::harness::{day_after, intervention, slot_id};
+use crate::harness::{day_after, intervention, orders::new_order, slot_id};
 
-/// An appointment of the caller, held in the first slot of J+8.
+/// An appointment of the caller, held in the first slot of J+8, and its order, if the method is about one.
 pub struct Setting {
     pub reference: String,
     pub etag: String,
+    pub order: Order,
 }
 
 /// Which kind of caller a method is for.
@@ -48,6 +53,12 @@ const ONE: Effect = Effect {
     booked: 0,
     slots: 0,
     zones: 0,
+    orders: 0,
+    order_versions: 0,
+    entries: 0,
+    contacts: 0,
+    addresses: 0,
+    fibres: 0,
     clock: 0,
 };
 
@@ -103,6 +114,60 @@ pub fn example(path: &str) -> Example {
         "/eservices.fulfilment.v1.FulfilmentService/PublishCapacity" => {
             system(|_, id| capacity(id, 1), |_, id| capacity(id, 2), Effect { slots: 1, ..ONE })
         }
+        // The order's appointment is announced on its own.
+        "/eservices.orders.v1.OrderService/CreateOrder" => operator(
+            |setting, id| create_order(setting, id, "ALPHA-1"),
+            |setting, id| create_order(setting, id, "ALPHA-2"),
+            Effect {
+                events: 2,
+                audit_lines: 2,
+                versions: 1,
+                orders: 1,
+                order_versions: 1,
+                entries: 1,
+                contacts: 1,
+                addresses: 1,
+                fibres: 1,
+                ..ONE
+            },
+        ),
+        "/eservices.orders.v1.OrderService/CancelOrder" => operator(
+            |setting, id| cancel_order(setting, id, &setting.order.etag),
+            |setting, id| cancel_order(setting, id, "7"),
+            Effect {
+                events: 2,
+                audit_lines: 2,
+                alive: -1,
+                versions: 1,
+                booked: -1,
+                order_versions: 1,
+                entries: 1,
+                addresses: -1,
+                fibres: -1,
+                ..ONE
+            },
+        ),
+        "/eservices.orders.v1.OrderService/RetakeAppointment" => operator(
+            |setting, id| retake(setting, id, &setting.order.etag),
+            |setting, id| retake(setting, id, "7"),
+            Effect { events: 2, audit_lines: 2, versions: 1, order_versions: 1, entries: 1, ..ONE },
+        ),
+        "/eservices.orders.v1.OrderService/AddComment" => operator(
+            |setting, id| comment(setting, id, "Call before you come."),
+            |setting, id| comment(setting, id, "Ring twice."),
+            Effect { order_versions: 1, entries: 1, ..ONE },
+        ),
+        "/eservices.orders.v1.OrderService/EraseContact" => operator(
+            |setting, id| erase(id, &setting.order.number),
+            |_, id| erase(id, "CMD000000000000"),
+            Effect { order_versions: 1, entries: 1, contacts: -1, ..ONE },
+        ),
+        // A question that leaves its trace, and changes nothing.
+        "/eservices.orders.v1.OrderService/FindAddressHolder" => operator(
+            |setting, id| find_holder(setting, id, 1_795_510_800),
+            |setting, id| find_holder(setting, id, 1_795_510_801),
+            Effect { events: 0, ..ONE },
+        ),
         _ => panic!("{path} changes something and has no example here: write one, and its effect"),
     }
 }
@@ -151,6 +216,44 @@ fn capacity(id: &str, places: u32) -> Vec<u8> {
         request_id: id.into(),
         zone_code: "ZMLV".into(),
         days: vec![DayCapacity { day: day_after(0), slots: vec![slot] }],
+    }
+    .encode_to_vec()
+}
+
+fn create_order(setting: &Setting, id: &str, operator_reference: &str) -> Vec<u8> {
+    let order = Some(new_order(operator_reference, &setting.reference));
+    CreateOrderRequest { request_id: id.into(), order }.encode_to_vec()
+}
+
+fn cancel_order(setting: &Setting, id: &str, etag: &str) -> Vec<u8> {
+    let number = setting.order.number.clone();
+    CancelOrderRequest { request_id: id.into(), number, etag: etag.into() }.encode_to_vec()
+}
+
+fn retake(setting: &Setting, id: &str, etag: &str) -> Vec<u8> {
+    RetakeAppointmentRequest {
+        request_id: id.into(),
+        number: setting.order.number.clone(),
+        etag: etag.into(),
+        appointment_reference: setting.reference.clone(),
+    }
+    .encode_to_vec()
+}
+
+fn comment(setting: &Setting, id: &str, text: &str) -> Vec<u8> {
+    let number = setting.order.number.clone();
+    AddCommentRequest { request_id: id.into(), number, comment: text.into() }.encode_to_vec()
+}
+
+fn erase(id: &str, number: &str) -> Vec<u8> {
+    EraseContactRequest { request_id: id.into(), number: number.into() }.encode_to_vec()
+}
+
+fn find_holder(setting: &Setting, id: &str, seconds: i64) -> Vec<u8> {
+    FindAddressHolderRequest {
+        request_id: id.into(),
+        ipv4: setting.order.ipv4.clone(),
+        at_time: Some(prost_types::Timestamp { seconds, nanos: 0 }),
     }
     .encode_to_vec()
 }

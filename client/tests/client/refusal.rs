@@ -62,6 +62,7 @@ async fn invalid_fields_are_listed_with_their_paths() {
     let violation = |field: &str, description: &str| FieldViolation {
         field: field.to_owned(),
         description: description.to_owned(),
+        code: String::new(),
     };
     assert_eq!(
         error.field_violations(),

@@ -164,7 +164,7 @@ impl Work {
         Ok(revision)
     }
 
-    /// Writes one line into a party's audit chain: once a call and party.
+    /// Writes one line into a party's audit chain: one a change.
     pub fn note(&mut self, owner: &str, resource: impl Into<String>, detail: impl Into<String>) {
         self.lines.push(Line {
             party_id: owner.to_owned(),

@@ -1,4 +1,4 @@
-//! Ten clients of several operators that hold, move and cancel, and write down all that they were told.
+//! Ten clients of several operators that hold, move, cancel and order, and write down all that they were told.
 
 use std::{
     net::SocketAddr,
@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use eservices::{appointments::v1 as ap, common::v1::AppointmentType};
+use eservices::{appointments::v1 as ap, common::v1::AppointmentType, orders::v1 as od};
 use eservices_client::{Client, Code, Error, Status, new_request_id};
 use prost::Message as _;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
@@ -85,6 +85,7 @@ impl Clients {
                 dice: StdRng::seed_from_u64(seed ^ (n as u64 + 1)),
                 alive: Vec::new(),
                 neglected: None,
+                orders: Vec::new(),
                 done: Vec::new(),
             };
             tokio::spawn(worker.work())
@@ -108,6 +109,8 @@ enum Intent {
     Hold(ap::HoldAppointmentRequest),
     Move(ap::RescheduleAppointmentRequest),
     Cancel(ap::CancelAppointmentRequest),
+    Order(od::CreateOrderRequest),
+    CancelOrder(od::CancelOrderRequest),
 }
 
 struct Worker {
@@ -119,6 +122,8 @@ struct Worker {
     alive: Vec<(String, String)>,
     /// One that is left to lapse, and since when.
     neglected: Option<(Instant, String, String)>,
+    /// Number and etag of its orders under way.
+    orders: Vec<(String, String)>,
     done: Vec<(Intent, Operation)>,
 }
 
@@ -154,6 +159,16 @@ impl Worker {
                 intervention: Some(intervention()),
                 slot_id,
             });
+        }
+        // At most one order a client: confirmed appointments do not lapse, and places are few.
+        if !self.orders.is_empty() && self.dice.random_ratio(1, 3) {
+            let (number, etag) = self.orders[0].clone();
+            return Intent::CancelOrder(od::CancelOrderRequest { request_id, number, etag });
+        }
+        if self.orders.is_empty() && self.dice.random_ratio(1, 2) {
+            let (reference, _) = &self.alive[self.dice.random_range(0..self.alive.len())];
+            let order = Some(order(&request_id[..30], reference));
+            return Intent::Order(od::CreateOrderRequest { request_id, order });
         }
         let (reference, etag) = self.alive[self.dice.random_range(0..self.alive.len())].clone();
         if self.dice.random_ratio(1, 2) {
@@ -196,6 +211,15 @@ impl Worker {
 
     fn learn(&mut self, intent: &Intent, outcome: Option<&Outcome>) {
         let about = intent.reference();
+        if let Intent::CancelOrder(_) = intent {
+            self.orders.clear();
+            return;
+        }
+        if let (Intent::Order(_), Some(Outcome::Acknowledged(answer))) = (intent, outcome) {
+            self.orders.push((answer.reference.clone(), answer.order_etag()));
+            self.alive.retain(|(reference, _)| Some(reference) != about);
+            return;
+        }
         match outcome {
             Some(Outcome::Acknowledged(answer)) => {
                 self.alive.retain(|(reference, _)| *reference != answer.reference);
@@ -205,9 +229,9 @@ impl Worker {
                     self.alive.push((answer.reference.clone(), answer.etag()));
                 }
             }
-            // No move left, no room, or the slot that it is in: it is still there. Else it is not what this client knew.
+            // No move left, no room, no fibre, or the slot that it is in: it is still there. Else it is not what this client knew.
             Some(Outcome::Refused(reason))
-                if ["FRDV01", "FRDV02", "FIELDS_INVALID"].contains(&reason.as_str()) => {}
+                if ["FRDV01", "FRDV02", "FINT02", "FIELDS_INVALID"].contains(&reason.as_str()) => {}
             _ => self.alive.retain(|(reference, _)| Some(reference) != about),
         }
     }
@@ -225,12 +249,16 @@ impl Intent {
             Self::Cancel(r) => {
                 ("/eservices.appointments.v1.AppointmentService/CancelAppointment", r.request_id.clone())
             }
+            Self::Order(r) => ("/eservices.orders.v1.OrderService/CreateOrder", r.request_id.clone()),
+            Self::CancelOrder(r) => ("/eservices.orders.v1.OrderService/CancelOrder", r.request_id.clone()),
         }
     }
 
-    const fn reference(&self) -> Option<&String> {
+    /// The appointment that it is about.
+    fn reference(&self) -> Option<&String> {
         match self {
-            Self::Hold(_) => None,
+            Self::Hold(_) | Self::CancelOrder(_) => None,
+            Self::Order(r) => r.order.as_ref().map(|order| &order.appointment_reference),
             Self::Move(r) => Some(&r.reference),
             Self::Cancel(r) => Some(&r.reference),
         }
@@ -248,6 +276,14 @@ impl Intent {
             Self::Cancel(r) => {
                 service.cancel_appointment(r).await.map(|a| read(&a.get_ref().appointment, a.get_ref()))
             }
+            Self::Order(r) => {
+                let answered = client.orders().create_order(r).await;
+                answered.map(|a| read_order(&a.get_ref().order, a.get_ref()))
+            }
+            Self::CancelOrder(r) => {
+                let answered = client.orders().cancel_order(r).await;
+                answered.map(|a| read_order(&a.get_ref().order, a.get_ref()))
+            }
         };
         answered.map_or_else(refused, Outcome::Acknowledged)
     }
@@ -257,6 +293,10 @@ impl Answer {
     fn etag(&self) -> String {
         let decoded = ap::HoldAppointmentResponse::decode(self.bytes.as_slice()).unwrap();
         decoded.appointment.unwrap().etag
+    }
+
+    fn order_etag(&self) -> String {
+        od::CreateOrderResponse::decode(self.bytes.as_slice()).unwrap().order.unwrap().etag
     }
 }
 
@@ -275,6 +315,23 @@ fn read(appointment: &Option<ap::Appointment>, whole: &impl prost::Message) -> A
         revision: appointment.revision,
         state: state.into(),
         slot_id: appointment.slot.clone().unwrap().slot_id,
+        bytes: whole.encode_to_vec(),
+    }
+}
+
+/// Both answers hold the order, and nothing else.
+fn read_order(order: &Option<od::Order>, whole: &impl prost::Message) -> Answer {
+    let order = order.as_ref().unwrap();
+    let state = match order.state() {
+        od::OrderState::InProgress => "in_progress",
+        od::OrderState::Failed => "failed",
+        other => panic!("nobody takes an order to {other:?}"),
+    };
+    Answer {
+        reference: order.number.clone(),
+        revision: order.revision,
+        state: state.into(),
+        slot_id: String::new(),
         bytes: whole.encode_to_vec(),
     }
 }
@@ -302,5 +359,30 @@ fn intervention() -> ap::Intervention {
         appointment_type: AppointmentType::House.into(),
         pair_count: 0,
         access_id: String::new(),
+    }
+}
+
+/// An order of the same place.
+fn order(operator_reference: &str, appointment_reference: &str) -> od::NewOrder {
+    let none = || "_NA_".to_owned();
+    od::NewOrder {
+        operator_reference: operator_reference.into(),
+        offer_code: "JUST_FIBRE".into(),
+        appointment_reference: appointment_reference.into(),
+        contact: Some(od::Contact {
+            last_name: "Martin".into(),
+            phone: "0199000001".into(),
+            ..od::Contact::default()
+        }),
+        imb: "IMB/77058/X/0218".into(),
+        pm: "FI-77058-000B".into(),
+        place: Some(od::PlaceInBuilding { batiment: none(), escalier: none(), etage: none() }),
+        delivery_address: Some(od::PostalAddress {
+            street: "RUE ETIENNE GANNERON".into(),
+            postcode: "77600".into(),
+            commune: "BUSSY-SAINT-GEORGES".into(),
+            ..od::PostalAddress::default()
+        }),
+        ..od::NewOrder::default()
     }
 }

@@ -4,6 +4,7 @@
 //! is sent again with the same `request_id` until it is one of the others. [`check`] finds every promise that is broken.
 
 mod chain;
+mod orders;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -11,7 +12,9 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use chain::hash_of;
-pub use rows::{AppointmentRow, AuditRow, EventRow, PartyRow, RequestRow, SlotRow, Tables, read};
+pub use rows::{
+    AddressRow, AppointmentRow, AuditRow, EventRow, OrderRow, PartyRow, RequestRow, SlotRow, Tables, read,
+};
 
 /// What one attempt came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,10 +30,12 @@ pub enum Outcome {
 /// What an answer says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
+    /// Of the appointment; the number of an order.
     pub reference: String,
     pub revision: i64,
-    /// `held`, `cancelled`, as in the tables.
+    /// `held`, `in_progress`, as in the tables.
     pub state: String,
+    /// Empty for an order.
     pub slot_id: String,
     pub bytes: Vec<u8>,
 }
@@ -68,6 +73,14 @@ pub enum Rule {
     AppointmentIsItsEvents,
     /// Places taken are appointments alive, and no more than there are.
     Places,
+    /// An order is what its events say, with one version each.
+    OrderIsItsEvents,
+    /// Each request that places orders placed one.
+    OneOrderARequest,
+    /// An order under way has its appointment confirmed for it, once and nobody else's; one that is over let it go.
+    AppointmentOfOrder,
+    /// An order under way has its one fixed address, and nobody else has it.
+    Addresses,
 }
 
 /// A promise that is broken.
@@ -81,7 +94,7 @@ pub struct Violation {
 const SERVER: (&str, &str) = ("s-eservices", "appointments.lapse");
 
 /// The event that each method announces, and the state in it.
-const ANNOUNCED: [(&str, &str, &str); 3] = [
+const ANNOUNCED: [(&str, &str, &str); 5] = [
     ("/eservices.appointments.v1.AppointmentService/HoldAppointment", "appointments.held", "held"),
     (
         "/eservices.appointments.v1.AppointmentService/RescheduleAppointment",
@@ -93,6 +106,8 @@ const ANNOUNCED: [(&str, &str, &str); 3] = [
         "appointments.cancelled",
         "cancelled",
     ),
+    (orders::CREATE, "orders.accepted", "in_progress"),
+    (orders::CANCEL, "orders.cancelled", "failed"),
 ];
 
 /// Every promise that is broken.
@@ -109,6 +124,8 @@ pub fn check(history: &[Operation], tables: &Tables) -> Vec<Violation> {
     }
     found.appointments();
     found.places();
+    found.orders();
+    found.addresses();
     found.violations
 }
 
@@ -166,7 +183,8 @@ impl Findings<'_> {
     /// The event and the audit line of an acknowledged write.
     fn announced(&mut self, operation: &Operation, answer: &Answer) {
         let id = &operation.request_id;
-        let resource = format!("appointments/{}", answer.reference);
+        let slice = if orders::is_about(operation.method) { "orders" } else { "appointments" };
+        let resource = format!("{slice}/{}", answer.reference);
         let lines = self.tables.audit.iter().filter(|l| l.request_id == *id && l.method == operation.method);
         let lines = lines.filter(|l| {
             l.party_id == operation.party_id && l.actor == operation.party_id && l.resource == resource
@@ -209,16 +227,23 @@ impl Findings<'_> {
         let key = |party: &str, method: &str, id: &str| (party.to_owned(), method.to_owned(), id.to_owned());
         let mut lines: BTreeMap<_, Vec<&AuditRow>> = BTreeMap::new();
         let mut lapses: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+        let mut balance: BTreeMap<(&str, &str), (i64, usize)> = BTreeMap::new();
         for line in tables.audit.iter().filter(|l| !l.method.starts_with("registry.")) {
             if (line.actor.as_str(), line.method.as_str()) == SERVER {
                 *lapses.entry((&line.party_id, &line.resource)).or_default() += 1;
             } else {
+                balance.entry((&line.party_id, &line.resource)).or_default().0 -= 1;
                 lines.entry(key(&line.party_id, &line.method, &line.request_id)).or_default().push(line);
             }
         }
         for row in &tables.requests {
             let written = lines.remove(&key(&row.party_id, &row.method, &row.request_id)).unwrap_or_default();
-            let whole = written.len() == 1 && written[0].resource == row.resource;
+            // An order writes a line of its own and one of its appointment.
+            let of_order = orders::is_about(&row.method);
+            let own = written.iter().filter(|l| l.resource.starts_with("orders/")).count();
+            let whole = written.len() == 1 + usize::from(of_order)
+                && own == usize::from(of_order)
+                && written.iter().any(|l| l.resource == row.resource);
             self.expect(whole, Rule::WholeOrAbsent, || {
                 format!("{}: audit lines {written:?}", row.request_id)
             });
@@ -228,17 +253,13 @@ impl Findings<'_> {
                 format!("{orphan:?}: {} audit lines, no replay row", written.len())
             });
         }
-        let mut balance: BTreeMap<(&str, &str), (i64, usize)> = BTreeMap::new();
         for event in &tables.events {
             let (announced, lapsed) = balance.entry((&event.party_id, &event.resource)).or_default();
             if event.kind == "appointments.lapsed" { *lapsed += 1 } else { *announced += 1 }
         }
-        for row in &tables.requests {
-            balance.entry((&row.party_id, &row.resource)).or_default().0 -= 1;
-        }
         for ((party, resource), (more, lapsed)) in balance {
             self.expect(more == 0, Rule::WholeOrAbsent, || {
-                format!("{party} {resource}: {more} events more than replay rows")
+                format!("{party} {resource}: {more} events more than audit lines")
             });
             let lines = lapses.remove(&(party, resource)).unwrap_or_default();
             self.expect(lapsed == lines && lapsed <= 1, Rule::WholeOrAbsent, || {

@@ -11,6 +11,8 @@ pub struct Tables {
     pub audit: Vec<AuditRow>,
     pub slots: Vec<SlotRow>,
     pub appointments: Vec<AppointmentRow>,
+    pub orders: Vec<OrderRow>,
+    pub addresses: Vec<AddressRow>,
 }
 
 #[derive(Clone, Debug, FromRow)]
@@ -68,6 +70,27 @@ pub struct AppointmentRow {
     pub slot_id: String,
     pub version: i64,
     pub revision: i64,
+    /// The order that it was confirmed for; empty if none.
+    pub order_ref: String,
+}
+
+#[derive(Clone, Debug, FromRow)]
+pub struct OrderRow {
+    pub number: String,
+    pub party_id: String,
+    pub state: String,
+    pub appointment_ref: String,
+    pub aid: String,
+    pub ipv4: String,
+    pub version: i64,
+    pub revision: i64,
+}
+
+/// A fixed address that is in use.
+#[derive(Clone, Debug, FromRow)]
+pub struct AddressRow {
+    pub ipv4: String,
+    pub aid: String,
 }
 
 /// Reads every row from one pool, whatever its engine.
@@ -86,7 +109,17 @@ macro_rules! from {
             .fetch_all(&pool)
             .await?,
             slots: sqlx::query_as("SELECT slot_id, capacity, booked FROM appointments_slots").fetch_all(&pool).await?,
-            appointments: sqlx::query_as("SELECT reference, party_id, state, slot_id, version, revision FROM appointments")
+            appointments: sqlx::query_as(
+                "SELECT reference, party_id, state, slot_id, version, revision, order_ref FROM appointments",
+            )
+            .fetch_all(&pool)
+            .await?,
+            orders: sqlx::query_as(
+                "SELECT number, party_id, state, appointment_ref, aid, ipv4, version, revision FROM orders",
+            )
+            .fetch_all(&pool)
+            .await?,
+            addresses: sqlx::query_as("SELECT ipv4, aid FROM orders_addresses WHERE released_at IS NULL")
                 .fetch_all(&pool)
                 .await?,
         };

@@ -106,6 +106,7 @@ impl World {
              [reference]\nfolder = \"{dir}/reference\"\n\
              [quota.standard]\ncalls_per_second = 100000\nburst = 100000\nconcurrent_calls = 1000\n\
              [timings]\nsweep_millis = 100\n\
+             [orders]\nipv4_pools = \"10.0.0.0/16\"\n\
              [log]\nfilter = \"warn\"\n\
              [tokens]\ncurrent = \"a secret of the tests, long enough for a key\"\n",
         )
@@ -142,7 +143,7 @@ fn server_files(issuing: &Authority, root: &Authority, dir: &Path) {
 }
 
 async fn operator(db: &Db, issuing: &Authority, reference: &Reference, siren: &str) -> Operator {
-    const RIGHT: &str = "e-rdv-grand-public";
+    let rights = ["e-rdv-grand-public", "e-just-fibre"].map(str::to_owned);
     let id = new_request_id();
     let by = By::cli(&id, now());
     let new = NewOperator {
@@ -154,12 +155,12 @@ async fn operator(db: &Db, issuing: &Authority, reference: &Reference, siren: &s
     };
     registry::create_operator(db, by, &new).await.unwrap();
     let holder = Holder::operator(siren).unwrap();
-    registry::grant(db, by, &holder, &[RIGHT.to_owned()], reference.eservices()).await.unwrap();
+    registry::grant(db, by, &holder, &rights, reference.eservices()).await.unwrap();
     let profile = Profile::Client {
         holder: holder.clone(),
         display_name: "Kill".into(),
         environment: Environment::NonProduction,
-        names: vec![RIGHT.into()],
+        names: rights.into(),
         label: format!("{siren}_kill"),
     };
     let issued = issuing.issue(&profile, KeySource::Generate, Validity::days(now(), 397).unwrap()).unwrap();
