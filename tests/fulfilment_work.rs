@@ -767,17 +767,18 @@ async fn the_socket_must_be_the_right_one() {
     let world = World::start().await;
     let field = Field::set(&world, 5, 0).await;
     let alpha = world.client(&world.operator(SIRENS[0], ALL).await).await;
-    place(&alpha, "ALPHA-1", &slot_id(8, "08:00")).await;
-    let first = field.lease(Capability::Installation).await;
-    say(&field.workforce, &first, started()).await.unwrap();
+    for reference in ["ALPHA-1", "ALPHA-2"] {
+        place(&alpha, reference, &slot_id(8, "08:00")).await;
+    }
+    let both = lease(&field.workforce, Capability::Installation, 2).await.unwrap();
+    let [first, second] = &both[..] else { panic!("{both:?}") };
+    say(&field.workforce, first, started()).await.unwrap();
     // FI-1D00-0001 is next door.
-    assert_eq!(reason(say(&field.workforce, &first, installed("FI-1D00-0001")).await), "FIMP03");
-    say(&field.workforce, &first, installed(PTO)).await.unwrap();
-    place(&alpha, "ALPHA-2", &slot_id(8, "08:00")).await;
-    let second = field.lease(Capability::Installation).await;
-    say(&field.workforce, &second, started()).await.unwrap();
-    assert_eq!(reason(say(&field.workforce, &second, installed(PTO)).await), "FIMP19");
-    say(&field.workforce, &second, installed("FI-0A1B-2C3E")).await.unwrap();
+    assert_eq!(reason(say(&field.workforce, first, installed("FI-1D00-0001")).await), "FIMP03");
+    say(&field.workforce, first, installed(PTO)).await.unwrap();
+    say(&field.workforce, second, started()).await.unwrap();
+    assert_eq!(reason(say(&field.workforce, second, installed(PTO)).await), "FIMP19");
+    say(&field.workforce, second, installed("FI-0A1B-2C3E")).await.unwrap();
 }
 
 #[tokio::test]
