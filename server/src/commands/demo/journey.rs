@@ -13,13 +13,13 @@ use eservices::{
 use eservices_client::{Client, Status, new_request_id};
 use jiff::{Timestamp, ToSpan as _};
 
-use super::{address::address, show::Show, world::World};
+use super::{address::address, orders::orders, show::Show, world::World};
 use crate::platform::clock::paris_day;
 
 pub(super) const ALPHA: &str = "Opérateur Alpha";
 const BETA: &str = "Opérateur Bêta";
 const WORKFORCE: &str = "workforce system";
-const BUILDING: &str = "IMB/77058/X/0218";
+pub(super) const BUILDING: &str = "IMB/77058/X/0218";
 
 pub(super) type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -39,10 +39,12 @@ pub async fn run(world: &World, port: u16, show: &Show) -> Outcome<()> {
     zone_bookings(&workforce, &moved, show).await?;
     cancel(&alpha, moved, show).await?;
     lapse(&alpha, show).await?;
-    list(&alpha, show).await
+    list(&alpha, show).await?;
+    let held = hold_first(&alpha).await?;
+    orders(&alpha, &held, show).await
 }
 
-async fn connect(world: &World, port: u16, file: &str) -> Outcome<Client> {
+pub(super) async fn connect(world: &World, port: u16, file: &str) -> Outcome<Client> {
     let client = Client::builder(format!("https://localhost:{port}"))
         .ca_file(world.file("root.pem"))
         .certificate_file(world.file(&format!("{file}.pem")))
@@ -284,7 +286,8 @@ async fn cancel(alpha: &Client, moved: ap::Appointment, show: &Show) -> Outcome<
     Ok(())
 }
 
-async fn lapse(alpha: &Client, show: &Show) -> Outcome<()> {
+/// Holds the first slot with room.
+async fn hold_first(alpha: &Client) -> Outcome<ap::Appointment> {
     let search =
         ap::SearchSlotsRequest { intervention: Some(intervention()), max_slots: 1, ..Default::default() };
     let slots = alpha.appointments().search_slots(search).await?.into_inner().slots;
@@ -294,9 +297,11 @@ async fn lapse(alpha: &Client, show: &Show) -> Outcome<()> {
         intervention: Some(intervention()),
         slot_id,
     };
-    let held =
-        alpha.appointments().hold_appointment(request).await?.into_inner().appointment.unwrap_or_default();
+    Ok(alpha.appointments().hold_appointment(request).await?.into_inner().appointment.unwrap_or_default())
+}
 
+async fn lapse(alpha: &Client, show: &Show) -> Outcome<()> {
+    let held = hold_first(alpha).await?;
     let started = Instant::now();
     let half_an_hour = prost_types::Duration { seconds: 1_860, nanos: 0 };
     let request = sa::AdvanceClockRequest {

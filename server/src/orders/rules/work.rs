@@ -74,7 +74,12 @@ impl Capability {
 ///
 /// An access is switched on once its socket is there and its box has shipped, whichever comes last.
 #[must_use]
-pub const fn opened(order: Type, action: Option<Action>, state: State, shipped: bool) -> &'static [Capability] {
+pub const fn opened(
+    order: Type,
+    action: Option<Action>,
+    state: State,
+    shipped: bool,
+) -> &'static [Capability] {
     use Capability as C;
     match (order, action) {
         (Type::Creation, None) => &[C::Shipping, C::Installation],
@@ -205,7 +210,8 @@ impl Milestone {
 }
 
 /// The fifty codes that refuse or end an access order in Interop'Fibre (ACCES): family, and its numbers from 1.
-const CODES: &[(&str, u8)] = &[("FADR", 4), ("FAUT", 1), ("FCLI", 7), ("FIMP", 19), ("FINT", 13), ("FRDV", 6)];
+const CODES: &[(&str, u8)] =
+    &[("FADR", 4), ("FAUT", 1), ("FCLI", 7), ("FIMP", 19), ("FINT", 13), ("FRDV", 6)];
 
 /// Codes of a visit that can be made again.
 const ABSENCES: &[&str] = &["FCLI01", "FCLI02", "FCLI07"];
@@ -235,9 +241,10 @@ mod tests {
         for code in ["FCLI01", "FCLI07", "FADR04", "FIMP17", "FINT13", "FAUT01", "FRDV06"] {
             assert!(is_failure_code(code), "{code}");
         }
-        for code in ["", "FCLI", "FCLI00", "FCLI08", "FADR05", "FIMP20", "FINT14", "FAUT02", "FRDV07", "FCLI1", "fcli01",
-            "FCLI001", "FCLI+1", "XXXX01", "FÇLI01"]
-        {
+        for code in [
+            "", "FCLI", "FCLI00", "FCLI08", "FADR05", "FIMP20", "FINT14", "FAUT02", "FRDV07", "FCLI1",
+            "fcli01", "FCLI001", "FCLI+1", "XXXX01", "FÇLI01",
+        ] {
             assert!(!is_failure_code(code), "{code}");
         }
         assert!(is_absence_code("FCLI07") && !is_absence_code("FCLI04"));
@@ -265,9 +272,9 @@ mod tests {
             for (_, from, action, to) in super::super::machine::TABLE.iter().filter(|(t, ..)| t == order) {
                 for shipped in [false, true] {
                     let opens = opened(*order, Some(*action), *to, shipped);
-                    let known = by_hand.iter().find(|(t, a, s, b, _)| {
-                        (t, *a, *s, *b) == (order, Some(*action), *to, shipped)
-                    });
+                    let known = by_hand
+                        .iter()
+                        .find(|(t, a, s, b, _)| (t, *a, *s, *b) == (order, Some(*action), *to, shipped));
                     // An exchange is never without a box that shipped once it ships.
                     let expected = known.map_or(&[][..], |(.., opens)| *opens);
                     if (*order, *action, shipped) != (Type::BoxExchange, Action::ShipBox, false) {

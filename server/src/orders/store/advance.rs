@@ -9,8 +9,8 @@ use eservices_reference::{
 use jiff::ToSpan as _;
 
 use super::{
-    Entry, Order, add_entry, find_any, follow_work, free_socket, holder, release_address, set_access_state, take_socket,
-    update,
+    Entry, Order, add_entry, find_any, follow_work, free_socket, holder, release_address, set_access_state,
+    take_socket, update,
 };
 use crate::{
     appointments::store as appointments,

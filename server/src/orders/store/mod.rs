@@ -15,13 +15,13 @@ mod work_details;
 pub use accesses::{Access, insert as insert_access, set_state as set_access_state};
 pub use addresses::{Held, assign as assign_address, held, release as release_address};
 pub use advance::{Report, advance, step};
+pub use boxes::{add as add_boxes, receive as receive_box, ship as ship_box};
 pub use contacts::{Contact, erase as erase_contact, find as contact, insert as insert_contact};
 pub use history::{Entry, add as add_entry, erase_comments, of as history};
 pub use orders::{Count, Filter, Order, count, find, find_any, insert, list, number_of, update};
 pub use sockets::{free as free_socket, holder, take as take_socket};
-pub use boxes::{add as add_boxes, receive as receive_box, ship as ship_box};
 pub use work::{
-    Filter as WorkFilter, Lease, Wanted, WorkRow, end as end_lease, extend as extend_lease, find as find_work,
-    follow as follow_work, lease, list as list_work, open as open_work,
+    Filter as WorkFilter, Lease, Wanted, WorkRow, end as end_lease, extend as extend_lease,
+    find as find_work, follow as follow_work, lease, list as list_work, open as open_work,
 };
 pub use work_details::{Details, details};

@@ -90,7 +90,13 @@ macro_rules! columns {
 
 /// One piece of work.
 pub async fn find(conn: &mut Conn<'_>, work_id: &str) -> Result<Option<WorkRow>, sqlx::Error> {
-    sql!(optional, conn, WorkRow, concat!("SELECT ", columns!(), " FROM orders_work WHERE work_id = $1"), work_id)
+    sql!(
+        optional,
+        conn,
+        WorkRow,
+        concat!("SELECT ", columns!(), " FROM orders_work WHERE work_id = $1"),
+        work_id
+    )
 }
 
 /// Opens what an order that was accepted asks for.
@@ -147,7 +153,8 @@ pub async fn lease(work: &mut Work, wanted: &Wanted, party: &str, until: i64) ->
     let (machine, business) = (work.machine_now().as_microsecond(), work.now.as_microsecond());
     let mut leased = Vec::new();
     while leased.len() < wanted.most {
-        let found = candidates(&mut work.conn(), wanted, (machine, business), wanted.most - leased.len()).await?;
+        let found =
+            candidates(&mut work.conn(), wanted, (machine, business), wanted.most - leased.len()).await?;
         if found.is_empty() {
             break;
         }
