@@ -80,7 +80,7 @@ async fn the_building_of_the_slide_reads_as_on_the_slide() {
     assert_eq!((premises.housing_count, premises.existing_line_count), (1, 0));
     assert_eq!(premises.pbos, ["PT 002053"]);
     assert!(premises.detached_house);
-    assert_eq!(answer.answers.len(), 9, "every fibre offer of the catalogue");
+    assert_eq!(answer.answers.len(), 10, "every fibre offer of the catalogue");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use eservices::{
     common::v1::AppointmentType,
     eligibility::v1 as el,
     orders::v1::{self as pb, OrderState as State, OrderType as Type},
+    sandbox::v1 as sa,
 };
 use eservices_client::{Client, new_request_id};
 use eservices_server::{
@@ -350,7 +351,7 @@ async fn form_errors_come_all_at_once_with_their_codes() {
     wrong.place.as_mut().unwrap().etage = "x".repeat(26);
     wrong.delivery_address.as_mut().unwrap().postcode = "7760".into();
     wrong.comment = "x".repeat(513);
-    wrong.scenario = "small".into();
+    wrong.scenario = "SOMETHING_ELSE".into();
     let malformed: BTreeSet<String> = [
         "operator_reference",
         "appointment_reference",
@@ -418,6 +419,9 @@ async fn a_cancelled_order_gives_everything_back() {
     let alpha = world.client(&world.operator(SIRENS[0], ALL).await).await;
     let slot = slot_id(8, "08:00");
     let order = place(&alpha, "ALPHA-1", &slot).await;
+    let reset = sa::ResetAppointmentsRequest { request_id: new_request_id() };
+    let reset = alpha.sandbox().reset_appointments(reset).await.unwrap().into_inner();
+    assert_eq!(reset.cancelled_count, 0, "an order keeps its appointment");
     let stale = pb::Order { etag: "7".into(), ..order.clone() };
     let error = refusal(cancel(&alpha, &stale).await);
     assert_eq!((error.reason_name(), error.metadata("current_etag")), (Some("ETAG_MISMATCH"), Some("1")));
@@ -617,10 +621,25 @@ async fn the_right_follows_from_the_offer() {
     let error = refusal(create(&beta, order.clone()).await);
     assert_eq!(error.reason_name(), Some("E_SERVICE_NOT_SUBSCRIBED"));
     assert_eq!(error.metadata("e_service"), Some("e-just-fibre"));
-    let request = pb::ValidateOrderRequest { order: Some(order) };
+    let request = pb::ValidateOrderRequest { order: Some(order.clone()) };
     assert_eq!(reason(beta.orders().validate_order(request).await), "E_SERVICE_NOT_SUBSCRIBED");
-    let listed = beta.orders().list_orders(pb::ListOrdersRequest::default()).await.unwrap().into_inner();
-    assert_eq!(listed.orders, []);
+    let list = || {
+        let beta = beta.clone();
+        async move { beta.orders().list_orders(pb::ListOrdersRequest::default()).await.unwrap().into_inner() }
+    };
+    assert_eq!(list().await.orders, []);
+    // Just Internet, the second entry of the catalogue, is e-Just's.
+    let ftth = ap::Intervention { product_nature: "FTTH".into(), ..intervention() };
+    let request = ap::HoldAppointmentRequest {
+        request_id: new_request_id(),
+        intervention: Some(ftth),
+        slot_id: slot_id(8, "08:00"),
+    };
+    let held = beta.appointments().hold_appointment(request).await.unwrap().into_inner().appointment.unwrap();
+    let order =
+        pb::NewOrder { offer_code: "JUST_INTERNET".into(), appointment_reference: held.reference, ..order };
+    let order = create(&beta, order).await.unwrap();
+    assert_eq!(list().await.orders, [order]);
 }
 
 /// A word that stands in nothing else, in every field that is said of an end customer.

@@ -44,6 +44,7 @@ fn the_offers_that_ship() {
             ("CELAN_OPTICAL", date(2019, 4, 1)),
             ("FTTH_ACTIVE_BLOM_RIP", date(2019, 10, 1)),
             ("JUST_FIBRE", date(2020, 1, 1)),
+            ("JUST_INTERNET", date(2020, 1, 1)),
             ("OPTIMUM_ACCESS", date(2018, 7, 1)),
             ("OPTIMUM_ETHERNET_ACCESS", date(2018, 10, 1)),
             ("OPTIMUM_ETHERNET_LAN", date(2018, 10, 1)),
@@ -52,7 +53,7 @@ fn the_offers_that_ship() {
     );
     let assumed: Vec<_> =
         catalogue.all().iter().filter(|offer| offer.is_assumed()).map(|o| &*o.code).collect();
-    assert_eq!(assumed, ["JUST_FIBRE"]);
+    assert_eq!(assumed, ["JUST_FIBRE", "JUST_INTERNET"]);
     let just_fibre = catalogue.get("JUST_FIBRE").unwrap();
     assert!(just_fibre.ordered_here);
     assert_eq!(just_fibre.e_service.as_deref(), Some("e-just-fibre"));

@@ -79,7 +79,7 @@ pub struct Due {
     pub party_id: String,
 }
 
-/// An appointment that holds a place.
+/// A hold that is not due.
 #[derive(Clone, Debug, FromRow)]
 pub struct Alive {
     /// Reference.
@@ -270,27 +270,27 @@ pub async fn lapse(
     Ok(rows == 1)
 }
 
-/// The appointments of one operator that are held and not due, or confirmed, oldest first.
+/// The appointments of one operator that are held and not due, oldest first.
 pub async fn alive(conn: &mut Conn<'_>, party: &str, now: i64) -> Result<Vec<Alive>, sqlx::Error> {
     sql!(
         all,
         conn,
         Alive,
         "SELECT reference, slot_id FROM appointments WHERE party_id = $1 \
-         AND (state = 'confirmed' OR (state = 'held' AND expires_at > $2)) ORDER BY created_at, reference",
+         AND state = 'held' AND expires_at > $2 ORDER BY created_at, reference",
         party,
         now,
     )
 }
 
-/// Cancels appointments of one operator, each under its own revision; answers how many were held or confirmed.
+/// Cancels appointments of one operator, each under its own revision; answers how many were held.
 pub async fn cancel_all(conn: &mut Conn<'_>, rows: &[(String, i64)], now: i64) -> Result<u64, sqlx::Error> {
     many!(
         conn,
         "UPDATE appointments SET state = 'cancelled', version = version + 1, revision = done.column2, \
          updated_at = done.column3 FROM (",
         rows,
-        ") AS done WHERE reference = done.column1 AND state IN ('held', 'confirmed')",
+        ") AS done WHERE reference = done.column1 AND state = 'held'",
         |(reference, revision)| (reference, revision, now)
     )
 }

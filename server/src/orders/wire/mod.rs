@@ -19,6 +19,10 @@ use crate::platform::error::Violations;
 /// The longest comment, characters.
 pub const LONGEST_COMMENT: usize = 512;
 
+/// How the simulator can play an order.
+pub const SCENARIOS: [&str; 5] =
+    ["NOMINAL", "BUILDING_NOT_FOUND", "CUSTOMER_ABSENT", "OPTICAL_BUDGET_TOO_LOW", "WORKER_LOST"];
+
 /// The code of a mandatory field that is missing, and of one that is malformed.
 const MISSING: &str = "FIMP15";
 const MALFORMED: &str = "FIMP16";
@@ -170,11 +174,10 @@ impl Form<'_> {
     }
 
     fn scenario(&mut self, text: &str) -> Option<String> {
-        let word = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
-        if text.len() <= 40 && text.bytes().all(word) {
+        if text.is_empty() || SCENARIOS.contains(&text) {
             return Some(text.to_owned());
         }
-        let expected = "expected capitals and underscores, at most 40, for instance CUSTOMER_ABSENT";
+        let expected = format!("expected nothing or one of {}", SCENARIOS.join(", "));
         self.violations.push_coded("order.scenario", MALFORMED, expected);
         None
     }
