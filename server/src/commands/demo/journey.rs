@@ -40,8 +40,7 @@ pub async fn run(world: &World, port: u16, show: &Show) -> Outcome<()> {
     cancel(&alpha, moved, show).await?;
     lapse(&alpha, show).await?;
     list(&alpha, show).await?;
-    let held = hold_first(&alpha).await?;
-    orders(&alpha, &held, show).await
+    orders(&alpha, show).await
 }
 
 pub(super) async fn connect(world: &World, port: u16, file: &str) -> Outcome<Client> {
@@ -153,7 +152,7 @@ pub(super) fn explained(answer: &CheckEligibilityResponse) -> Vec<String> {
     lines
 }
 
-fn intervention() -> ap::Intervention {
+pub(super) fn intervention() -> ap::Intervention {
     ap::Intervention {
         place: Some(ap::Place { designation: Some(Designation::Imb(BUILDING.into())) }),
         product_nature: "JUST_FIBRE".into(),
@@ -287,21 +286,18 @@ async fn cancel(alpha: &Client, moved: ap::Appointment, show: &Show) -> Outcome<
 }
 
 /// Holds the first slot with room.
-async fn hold_first(alpha: &Client) -> Outcome<ap::Appointment> {
+pub(super) async fn hold_first(alpha: &Client, wanted: ap::Intervention) -> Outcome<ap::Appointment> {
     let search =
-        ap::SearchSlotsRequest { intervention: Some(intervention()), max_slots: 1, ..Default::default() };
+        ap::SearchSlotsRequest { intervention: Some(wanted.clone()), max_slots: 1, ..Default::default() };
     let slots = alpha.appointments().search_slots(search).await?.into_inner().slots;
     let slot_id = slots.first().map(|s| s.slot_id.clone()).ok_or("no slot has room")?;
-    let request = ap::HoldAppointmentRequest {
-        request_id: new_request_id(),
-        intervention: Some(intervention()),
-        slot_id,
-    };
+    let request =
+        ap::HoldAppointmentRequest { request_id: new_request_id(), intervention: Some(wanted), slot_id };
     Ok(alpha.appointments().hold_appointment(request).await?.into_inner().appointment.unwrap_or_default())
 }
 
 async fn lapse(alpha: &Client, show: &Show) -> Outcome<()> {
-    let held = hold_first(alpha).await?;
+    let held = hold_first(alpha, intervention()).await?;
     let started = Instant::now();
     let half_an_hour = prost_types::Duration { seconds: 1_860, nanos: 0 };
     let request = sa::AdvanceClockRequest {

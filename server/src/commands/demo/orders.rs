@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use eservices::{
+    addresses::v1 as ad,
     appointments::v1 as ap,
     events::v1::{WatchEventsRequest, watch_events_response::Message},
     orders::v1 as pb,
@@ -12,21 +13,24 @@ use eservices_client::{Client, Watch, new_request_id};
 use tokio::time::timeout;
 
 use super::{
-    journey::{ALPHA, Outcome},
+    journey::{ALPHA, BUILDING, Outcome, hold_first, intervention},
     show::Show,
 };
 
 /// Whoever waits longer waits for ever.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// From the held appointment to a delivered access, another box, and the end of it.
-pub async fn orders(alpha: &Client, held: &ap::Appointment, show: &Show) -> Outcome<()> {
+/// From an appointment to a delivered access, another box, and the end of it.
+pub async fn orders(alpha: &Client, show: &Show) -> Outcome<()> {
     lifecycle(alpha, show).await?;
-    let wanted = wanted(held);
+    let place = place(alpha).await?;
+    let visit = ap::Intervention { appointment_type: place.appointment_type, ..intervention() };
+    let held = hold_first(alpha, visit).await?;
+    let wanted = wanted(&place, &held);
     validate(alpha, &wanted, show).await?;
     let mut watch = watch(alpha, show).await?;
     let order = create(alpha, wanted, show).await?;
-    on_the_day(alpha, held, show).await?;
+    on_the_day(alpha, &held, show).await?;
     follow(&mut watch, &order, show).await?;
     read(alpha, &order, show).await?;
     dashboard(alpha, show).await?;
@@ -73,18 +77,29 @@ fn delivery() -> pb::PostalAddress {
     }
 }
 
-fn wanted(held: &ap::Appointment) -> pb::NewOrder {
-    let none = || "_NA_".to_owned();
+/// The place of the house: an earlier run of the demo left a socket there, and the order then names it.
+async fn place(alpha: &Client) -> Outcome<ad::Place> {
+    let key = Some(ad::translate_address_request::Key::Imb(BUILDING.into()));
+    let answer = alpha.addresses().translate_address(ad::TranslateAddressRequest { key }).await?.into_inner();
+    let building = answer.buildings.into_iter().next().ok_or("the building is not there")?;
+    building.places.into_iter().next().ok_or_else(|| "the building has no place".into())
+}
+
+fn wanted(place: &ad::Place, held: &ap::Appointment) -> pb::NewOrder {
     pb::NewOrder {
         operator_reference: reference("NEW"),
         offer_code: "JUST_FIBRE".into(),
         qualification_reference: String::new(),
         appointment_reference: held.reference.clone(),
         contact: Some(contact()),
-        imb: super::journey::BUILDING.into(),
-        pm: "FI-77058-000B".into(),
-        pto: String::new(),
-        place: Some(pb::PlaceInBuilding { batiment: none(), escalier: none(), etage: none() }),
+        imb: BUILDING.into(),
+        pm: place.pm.clone(),
+        pto: place.lines.first().map_or_else(String::new, |line| line.pto.clone()),
+        place: Some(pb::PlaceInBuilding {
+            batiment: place.batiment.clone(),
+            escalier: place.escalier.clone(),
+            etage: place.etage.clone(),
+        }),
         delivery_address: Some(delivery()),
         comment: "Sonnette au portail.".into(),
         scenario: String::new(),
