@@ -684,8 +684,10 @@ fn announced() -> BTreeSet<String> {
         let literals = call.split(';').next().unwrap().split('"').skip(1).step_by(2);
         literals.filter(|l| l.contains('.')).map(str::to_owned).collect()
     };
-    let calls = [".announce(", " changed(", " told("].into_iter().flat_map(|name| sources.split(name).skip(1));
-    let arms = sources.split("=> \"orders.").skip(1).map(|arm| format!("orders.{}", arm.split('"').next().unwrap()));
+    let calls =
+        [".announce(", " changed(", " told("].into_iter().flat_map(|name| sources.split(name).skip(1));
+    let arms =
+        sources.split("=> \"orders.").skip(1).map(|arm| format!("orders.{}", arm.split('"').next().unwrap()));
     calls.filter_map(|call| literals(call).into_iter().next()).chain(arms).collect()
 }
 

@@ -78,7 +78,7 @@ def identity_and_eligibility(alpha: grpc.Channel) -> datetime.date:
     check("WhoAmI operator", me.operator.siren, "900000019")
     check("WhoAmI environment", me.environment, common_pb2.ENVIRONMENT_NON_PRODUCTION)
     check("WhoAmI holds", [r.e_service for r in me.rights if r.held],
-          ["e-rdv-entreprise", "e-rdv-grand-public", "eligibilite", "sandbox", "sandbox-clock", "tao"])
+          ["e-just-fibre", "e-rdv-entreprise", "e-rdv-grand-public", "eligibilite", "sandbox", "sandbox-clock", "tao"])
     eligibility = el_grpc.EligibilityServiceStub(alpha)
     answer = eligibility.CheckEligibility(el.CheckEligibilityRequest(imb=BUILDING, offer_codes=["JUST_FIBRE"]))
     check("CheckEligibility verdict", answer.answers[0].verdict, el.VERDICT_ELIGIBLE)

@@ -15,6 +15,7 @@ pub mod operator;
 mod output;
 pub mod reference;
 pub mod serve;
+pub mod simulate;
 mod staged;
 #[cfg(test)]
 mod tests;
@@ -104,6 +105,8 @@ pub enum Command {
     Migrate,
     /// Write the contract's descriptor set (google.protobuf.FileDescriptorSet), for grpcurl and code generators.
     ExportDescriptors(export_descriptors::Export),
+    /// Play the field outside production: lease work and report it by the scenario that each order names.
+    Simulate(simulate::Simulate),
     /// Generate invented reference data of any size: IPE, structure, lines, addresses, questions.
     Generate(generate::Generate),
 }
@@ -177,6 +180,7 @@ pub async fn answer(cli: Cli) -> Result<Answer, Failure> {
         Command::CheckConfig => check_config::run(global),
         Command::Migrate => migrate::run(&Context::load(global)?).await,
         Command::ExportDescriptors(export) => export_descriptors::run(&export, global),
+        Command::Simulate(args) => shown(simulate::run(args).await),
         Command::Generate(asked) => generate::run(asked, global),
     }
 }

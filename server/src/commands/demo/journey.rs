@@ -13,13 +13,13 @@ use eservices::{
 use eservices_client::{Client, Status, new_request_id};
 use jiff::{Timestamp, ToSpan as _};
 
-use super::{address::address, reference::reference, show::Show, world::World};
+use super::{address::address, orders::orders, reference::reference, show::Show, world::World};
 use crate::platform::clock::paris_day;
 
 pub(super) const ALPHA: &str = "Opérateur Alpha";
 const BETA: &str = "Opérateur Bêta";
 pub(super) const WORKFORCE: &str = "workforce system";
-const BUILDING: &str = "IMB/77058/X/0218";
+pub(super) const BUILDING: &str = "IMB/77058/X/0218";
 
 pub(super) type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -40,10 +40,11 @@ pub async fn run(world: &World, port: u16, show: &Show) -> Outcome<()> {
     zone_bookings(&workforce, &moved, show).await?;
     cancel(&alpha, moved, show).await?;
     lapse(&alpha, show).await?;
-    list(&alpha, show).await
+    list(&alpha, show).await?;
+    orders(&alpha, show).await
 }
 
-async fn connect(world: &World, port: u16, file: &str) -> Outcome<Client> {
+pub(super) async fn connect(world: &World, port: u16, file: &str) -> Outcome<Client> {
     let client = Client::builder(format!("https://localhost:{port}"))
         .ca_file(world.file("root.pem"))
         .certificate_file(world.file(&format!("{file}.pem")))
@@ -152,7 +153,7 @@ pub(super) fn explained(answer: &CheckEligibilityResponse) -> Vec<String> {
     lines
 }
 
-fn intervention() -> ap::Intervention {
+pub(super) fn intervention() -> ap::Intervention {
     ap::Intervention {
         place: Some(ap::Place { designation: Some(Designation::Imb(BUILDING.into())) }),
         product_nature: "JUST_FIBRE".into(),
@@ -285,19 +286,19 @@ async fn cancel(alpha: &Client, moved: ap::Appointment, show: &Show) -> Outcome<
     Ok(())
 }
 
-async fn lapse(alpha: &Client, show: &Show) -> Outcome<()> {
+/// Holds the first slot with room.
+pub(super) async fn hold_first(alpha: &Client, wanted: ap::Intervention) -> Outcome<ap::Appointment> {
     let search =
-        ap::SearchSlotsRequest { intervention: Some(intervention()), max_slots: 1, ..Default::default() };
+        ap::SearchSlotsRequest { intervention: Some(wanted.clone()), max_slots: 1, ..Default::default() };
     let slots = alpha.appointments().search_slots(search).await?.into_inner().slots;
     let slot_id = slots.first().map(|s| s.slot_id.clone()).ok_or("no slot has room")?;
-    let request = ap::HoldAppointmentRequest {
-        request_id: new_request_id(),
-        intervention: Some(intervention()),
-        slot_id,
-    };
-    let held =
-        alpha.appointments().hold_appointment(request).await?.into_inner().appointment.unwrap_or_default();
+    let request =
+        ap::HoldAppointmentRequest { request_id: new_request_id(), intervention: Some(wanted), slot_id };
+    Ok(alpha.appointments().hold_appointment(request).await?.into_inner().appointment.unwrap_or_default())
+}
 
+async fn lapse(alpha: &Client, show: &Show) -> Outcome<()> {
+    let held = hold_first(alpha, intervention()).await?;
     let started = Instant::now();
     let half_an_hour = prost_types::Duration { seconds: 1_860, nanos: 0 };
     let request = sa::AdvanceClockRequest {

@@ -2,15 +2,17 @@
 
 mod address;
 mod journey;
+mod orders;
 mod reference;
 mod show;
 mod world;
 
-use std::{error::Error, path::PathBuf};
+use std::{error::Error, path::PathBuf, time::Duration};
 
 use clap::Parser;
+use tokio_util::sync::CancellationToken;
 
-use super::serve;
+use super::{serve, simulate::Player};
 
 /// Make a demo under a folder, run the calls, then keep serving.
 #[derive(Debug, Parser)]
@@ -43,18 +45,23 @@ pub async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let node = serve::launch(world.config.clone()).await?;
     world.register(&node.server.platform).await?;
     show.title("Serving", &format!("https://localhost:{} (gRPC, mutual TLS)", node.server.address.port()));
-    let outcome = journey::run(&world, node.server.address.port(), &show).await;
-    match outcome {
-        Ok(()) => show.summary(),
-        Err(error) => {
-            node.stop().await;
-            return Err(error);
+    let port = node.server.address.port();
+    let field = journey::connect(&world, port, "simulator").await?;
+    let stop = CancellationToken::new();
+    let simulator = tokio::spawn({
+        let stop = stop.clone();
+        async move { Player::new(field, "demo").play(Duration::from_millis(200), &stop).await }
+    });
+    let mut outcome = journey::run(&world, port, &show).await;
+    if outcome.is_ok() {
+        show.summary();
+        if !args.once {
+            show.how_to_call(&args.dir, port, &node.local.to_string());
+            outcome = serve::told_to_stop().await.map_err(Into::into);
         }
     }
-    if !args.once {
-        show.how_to_call(&args.dir, node.server.address.port(), &node.local.to_string());
-        serve::told_to_stop().await?;
-    }
+    stop.cancel();
+    simulator.await?;
     node.stop().await;
-    Ok(())
+    outcome
 }

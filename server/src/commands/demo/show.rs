@@ -38,8 +38,13 @@ impl Show {
             took.as_secs_f64() * 1e3
         ));
         for line in lines {
-            self.line(&format!("        {line}"));
+            self.said(line);
         }
+    }
+
+    /// An event that a watch brought.
+    pub fn event(&self, revision: i64, kind: &str, state: &str) {
+        self.line(&format!("{} {revision}  {kind} → {state}", self.paint("36", "EVENT  ")));
     }
 
     /// A call that was refused, as it should be.
@@ -48,11 +53,11 @@ impl Show {
         *self.refused.borrow_mut() += 1;
         let reason = error.reason_name().unwrap_or("no reason");
         self.line(&format!("\n{} {method}  ({who})", self.paint("33", "REFUSED")));
-        self.line(&format!("        {:?} / {reason}: {}", error.code(), error.message()));
+        self.said(&format!("{:?} / {reason}: {}", error.code(), error.message()));
         for violation in error.field_violations() {
-            self.line(&format!("        {}: {}", violation.field, violation.description));
+            self.said(&format!("{}: {}", violation.field, violation.description));
         }
-        self.line(&format!("        what to do: {}", error.remedy().unwrap_or("-")));
+        self.said(&format!("what to do: {}", error.remedy().unwrap_or("-")));
     }
 
     /// How it went.
@@ -91,8 +96,55 @@ impl Show {
         if self.colours { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
-    /// A reader that goes away (a closed pipe) does not end the demo.
+    /// A reader that goes away (a closed pipe) does not end the demo. What is said is folded at 80 columns, what can be
+    /// copied is not: it is printed as it is.
     fn line(&self, text: &str) {
         drop(writeln!(std::io::stdout(), "{text}"));
+    }
+
+    /// A line of an answer, indented, folded at 80 columns.
+    fn said(&self, text: &str) {
+        for (at, part) in folded(text, COLUMNS - INDENT.len() - 2).iter().enumerate() {
+            let deeper = if at == 0 { "" } else { "  " };
+            self.line(&format!("{INDENT}{deeper}{part}"));
+        }
+    }
+}
+
+/// The narrowest terminal that is written for.
+const COLUMNS: usize = 80;
+const INDENT: &str = "        ";
+
+/// Cuts a text at spaces, so that no part is longer than `most` characters, unless one word is.
+fn folded(text: &str, most: usize) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    for word in text.split(' ') {
+        let last = parts.last_mut().map_or(0, |part| part.chars().count());
+        let room = last == 0 || last + 1 + word.chars().count() <= most;
+        match parts.last_mut() {
+            Some(part) if room => {
+                if !part.is_empty() {
+                    part.push(' ');
+                }
+                part.push_str(word);
+            }
+            _ => parts.push(word.to_owned()),
+        }
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_wider_than_it_may_be_and_nothing_is_lost() {
+        let text = "FIMP10 (fibre.access_open): order_open_day=2027-03-01, day=2026-11-29; order from the first day on";
+        let parts = folded(text, 40);
+        assert!(parts.len() > 2 && parts.iter().all(|part| part.chars().count() <= 40), "{parts:?}");
+        assert_eq!(parts.join(" "), text);
+        assert_eq!(folded("short", 40), ["short"]);
+        assert_eq!(folded("a-word-that-is-longer", 5), ["a-word-that-is-longer"]);
     }
 }

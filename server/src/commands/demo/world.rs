@@ -38,16 +38,25 @@ const REFERENCE: [(&str, &[u8]); 3] = [
 const LEFT: SignedDuration = SignedDuration::from_hours(24 * 30);
 
 /// Who plays in the demo: file name, SIREN or code, name, quadrigram, rights or roles (sorted).
-const CAST: [(&str, &str, &str, &str, &[&str]); 3] = [
+const CAST: [(&str, &str, &str, &str, &[&str]); 4] = [
     (
         "operator-alpha",
         "900000019",
         "Opérateur Alpha",
         "ALPH",
-        &["e-rdv-entreprise", "e-rdv-grand-public", "eligibilite", "sandbox", "sandbox-clock", "tao"],
+        &[
+            "e-just-fibre",
+            "e-rdv-entreprise",
+            "e-rdv-grand-public",
+            "eligibilite",
+            "sandbox",
+            "sandbox-clock",
+            "tao",
+        ],
     ),
     ("operator-beta", "900000027", "Opérateur Bêta", "BETA", &["e-rdv-grand-public", "eligibilite"]),
     ("workforce", "workforce", "Planification des interventions", "", &["reference", "workforce"]),
+    ("simulator", "simulator", "Simulateur du terrain", "", &["logistics", "workforce"]),
 ];
 
 /// The demo, ready to be served.
@@ -283,6 +292,8 @@ fn configuration(dir: &Path, port: u16, local_port: u16) -> Result<Config, Box<d
     config.reference.folder = dir.join("reference");
     config.reference.inbox = dir.join("files");
     config.tokens.current = key.unwrap_or_else(new_key);
+    config.orders.ipv4_pools = "192.0.2.0/24,198.51.100.0/24,203.0.113.0/24".into();
+    config.orders.quarantine_days = 1;
     config.log.filter = "warn".into();
     fs::write(&path, toml::to_string(&config)?)?;
     config.listen.grpc = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
