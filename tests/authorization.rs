@@ -42,6 +42,10 @@ enum For {
     Operator(&'static [&'static str]),
     /// Workforce systems.
     Workforce,
+    /// Systems of logistics.
+    Logistics,
+    /// Both: the kind of work decides.
+    Field,
 }
 
 const E_RDV: For = For::Operator(&["e-rdv-grand-public", "e-rdv-entreprise"]);
@@ -73,6 +77,8 @@ const MATRIX: &[(&str, For)] = &[
     ("/eservices.orders.v1.OrderService/CancelOrder", ORDERS),
     ("/eservices.orders.v1.OrderService/RetakeAppointment", ORDERS),
     ("/eservices.orders.v1.OrderService/AddComment", ORDERS),
+    ("/eservices.orders.v1.OrderService/TerminateAccess", ORDERS),
+    ("/eservices.orders.v1.OrderService/ExchangeBox", ORDERS),
     ("/eservices.orders.v1.OrderService/EraseContact", ORDERS),
     ("/eservices.orders.v1.OrderService/FindAddressHolder", ORDERS),
     ("/eservices.orders.v1.OrderService/GetOrder", ORDERS),
@@ -82,6 +88,13 @@ const MATRIX: &[(&str, For)] = &[
     ("/eservices.fulfilment.v1.FulfilmentService/PublishZones", For::Workforce),
     ("/eservices.fulfilment.v1.FulfilmentService/PublishCapacity", For::Workforce),
     ("/eservices.fulfilment.v1.FulfilmentService/ListZoneBookings", For::Workforce),
+    ("/eservices.fulfilment.v1.WorkService/LeaseWork", For::Field),
+    ("/eservices.fulfilment.v1.WorkService/ExtendLease", For::Field),
+    ("/eservices.fulfilment.v1.WorkService/ReleaseLease", For::Field),
+    ("/eservices.fulfilment.v1.WorkService/ReportWork", For::Field),
+    ("/eservices.fulfilment.v1.WorkService/ListWork", For::Field),
+    ("/eservices.fulfilment.v1.WorkService/CommentOrder", For::Field),
+    ("/eservices.fulfilment.v1.WorkService/AddBoxes", For::Logistics),
     ("/eservices.sandbox.v1.SandboxService/AdvanceClock", For::Operator(&["sandbox-clock"])),
     ("/eservices.sandbox.v1.SandboxService/SetClockSpeed", For::Operator(&["sandbox-clock"])),
     ("/eservices.sandbox.v1.SandboxService/ResetAppointments", For::Operator(&["sandbox"])),
@@ -119,17 +132,26 @@ OrderService/CancelOrder ! operator with e-just-fibre or e-just
 OrderService/CountOrders operator with e-just-fibre or e-just
 OrderService/CreateOrder ! operator with e-just-fibre or e-just
 OrderService/EraseContact ! operator with e-just-fibre or e-just
+OrderService/ExchangeBox ! operator with e-just-fibre or e-just
 OrderService/FindAddressHolder ! operator with e-just-fibre or e-just
 OrderService/GetOrder operator with e-just-fibre or e-just
 OrderService/GetOrderLifecycle operator with e-just-fibre or e-just
 OrderService/ListOrders operator with e-just-fibre or e-just
 OrderService/RetakeAppointment ! operator with e-just-fibre or e-just
+OrderService/TerminateAccess ! operator with e-just-fibre or e-just
 OrderService/ValidateOrder operator with e-just-fibre or e-just
 SandboxService/AdvanceClock ! † operator with sandbox-clock
 SandboxService/ResetAppointments ! † operator with sandbox
 SandboxService/SetClockSpeed ! † operator with sandbox-clock
 ServerReflection/ServerReflectionInfo any
-ServerReflection/ServerReflectionInfo any";
+ServerReflection/ServerReflectionInfo any
+WorkService/AddBoxes ! back office with logistics
+WorkService/CommentOrder ! back office with workforce or logistics
+WorkService/ExtendLease ! back office with workforce or logistics
+WorkService/LeaseWork ! back office with workforce or logistics
+WorkService/ListWork back office with workforce or logistics
+WorkService/ReleaseLease ! back office with workforce or logistics
+WorkService/ReportWork ! back office with workforce or logistics";
 
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
 
@@ -420,7 +442,7 @@ async fn certificates_that_stand_for_nobody_are_told_so_and_the_connection_ends(
     assert_eq!(traces(&world).await, before);
     walk(&world, "the right certificate", &right, |whom| match whom {
         For::Any | For::Operator(_) => In,
-        For::Workforce => BACK_OFFICE_ONLY,
+        For::Workforce | For::Logistics | For::Field => BACK_OFFICE_ONLY,
     })
     .await;
 }
@@ -446,19 +468,19 @@ async fn callers_without_the_right_are_told_which_link_misses() {
     walk(&world, "the certificate names no e-service of ours", &not_named, |whom| match whom {
         For::Any => In,
         For::Operator(_) => NOT_IN_CERTIFICATE,
-        For::Workforce => BACK_OFFICE_ONLY,
+        For::Workforce | For::Logistics | For::Field => BACK_OFFICE_ONLY,
     })
     .await;
     walk(&world, "no subscription", &not_subscribed, |whom| match whom {
         For::Any => In,
         For::Operator(_) => NOT_SUBSCRIBED,
-        For::Workforce => BACK_OFFICE_ONLY,
+        For::Workforce | For::Logistics | For::Field => BACK_OFFICE_ONLY,
     })
     .await;
     walk(&world, "no role", &without_role, |whom| match whom {
         For::Any => In,
         For::Operator(_) => OPERATORS_ONLY,
-        For::Workforce => ROLE_MISSING,
+        For::Workforce | For::Logistics | For::Field => ROLE_MISSING,
     })
     .await;
     walk(&world, "suspended operator", &suspended, |_| SUSPENDED).await;
@@ -484,12 +506,20 @@ async fn each_right_opens_its_methods_and_no_other() {
             For::Any => In,
             For::Operator(opens) if opens.contains(held) => In,
             For::Operator(_) => NOT_SUBSCRIBED,
-            For::Workforce => BACK_OFFICE_ONLY,
+            For::Workforce | For::Logistics | For::Field => BACK_OFFICE_ONLY,
         })
         .await;
     }
     walk(&world, "workforce", &workforce, |whom| match whom {
-        For::Any | For::Workforce => In,
+        For::Any | For::Workforce | For::Field => In,
+        For::Logistics => ROLE_MISSING,
+        For::Operator(_) => OPERATORS_ONLY,
+    })
+    .await;
+    let logistics = world.system("logistics", &["logistics"]).await;
+    walk(&world, "logistics", &logistics, |whom| match whom {
+        For::Any | For::Logistics | For::Field => In,
+        For::Workforce => ROLE_MISSING,
         For::Operator(_) => OPERATORS_ONLY,
     })
     .await;
@@ -507,7 +537,7 @@ async fn production_has_no_sandbox_and_refuses_the_other_environment() {
         For::Any => In,
         For::Operator(["sandbox" | "sandbox-clock"]) => NON_PRODUCTION_ONLY,
         For::Operator(_) => In,
-        For::Workforce => BACK_OFFICE_ONLY,
+        For::Workforce | For::Logistics | For::Field => BACK_OFFICE_ONLY,
     })
     .await;
     for version in VERSIONS {

@@ -6,10 +6,16 @@ use bytes::Bytes;
 use eservices::{
     METHODS,
     appointments::v1::{CancelAppointmentRequest, HoldAppointmentResponse},
+    fulfilment::v1::{Capability, Lease},
+    orders::v1::Order,
     sandbox::v1::{AdvanceClockRequest, ResetAppointmentsRequest, advance_clock_request::Target},
 };
 use eservices_client::new_request_id;
-use eservices_server::platform::{config::Environment, db::Db, registry::Holder};
+use eservices_server::platform::{
+    config::Environment,
+    db::Db,
+    registry::{self, Holder},
+};
 use http_body_util::Full;
 use hyper::client::conn::http2::SendRequest;
 use prost::Message as _;
@@ -18,6 +24,7 @@ use self::examples::{Example, Setting, Who, example};
 use crate::harness::{
     ALL, Identity, SIRENS, World, database,
     database::number,
+    field::{Field, handle, lease},
     hold, hold_request,
     orders::{absent, cancelled, place},
     raw::{Answer, Raw, framed, grpc},
@@ -30,6 +37,10 @@ const ORDERS: &str = "/eservices.orders.v1.OrderService/";
 const CREATE: &str = "/eservices.orders.v1.OrderService/CreateOrder";
 const ERASE: &str = "/eservices.orders.v1.OrderService/EraseContact";
 const RETAKE: &str = "/eservices.orders.v1.OrderService/RetakeAppointment";
+const ON_ACCESS: [&str; 2] =
+    ["/eservices.orders.v1.OrderService/TerminateAccess", "/eservices.orders.v1.OrderService/ExchangeBox"];
+const WORK: &str = "/eservices.fulfilment.v1.WorkService/";
+const LEASE_WORK: &str = "/eservices.fulfilment.v1.WorkService/LeaseWork";
 
 /// What the tables hold: differences of it are the effect of a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,6 +70,12 @@ struct Effect {
     addresses: i64,
     /// Fibres held for orders.
     fibres: i64,
+    /// Pieces of work that are open or leased.
+    work: i64,
+    /// Times that work was leased.
+    leases: i64,
+    /// Boxes that are known.
+    boxes: i64,
     /// Start of business time, seconds.
     clock: i64,
 }
@@ -86,6 +103,9 @@ impl Effect {
             contacts: number(db, "SELECT COUNT(*) FROM orders_contacts").await,
             addresses: number(db, "SELECT COUNT(*) FROM orders_addresses WHERE released_at IS NULL").await,
             fibres: number(db, "SELECT CAST(COALESCE(SUM(held), 0) AS BIGINT) FROM network_fibres").await,
+            work: number(db, "SELECT COUNT(*) FROM orders_work WHERE state IN ('open', 'leased')").await,
+            leases: number(db, "SELECT CAST(COALESCE(SUM(token), 0) AS BIGINT) FROM orders_work").await,
+            boxes: number(db, "SELECT COUNT(*) FROM orders_boxes").await,
             clock: number(db, "SELECT base / 1000000 FROM business_clock").await,
         }
     }
@@ -108,6 +128,9 @@ impl Effect {
             contacts: self.contacts - before.contacts,
             addresses: self.addresses - before.addresses,
             fibres: self.fibres - before.fibres,
+            work: self.work - before.work,
+            leases: self.leases - before.leases,
+            boxes: self.boxes - before.boxes,
             clock: self.clock - before.clock,
         }
     }
@@ -118,18 +141,27 @@ impl Effect {
 struct Stage {
     world: World,
     operators: [(Identity, Setting); 2],
-    systems: [Identity; 2],
+    systems: [(Identity, Setting); 2],
 }
 
 impl Stage {
     async fn set(path: &str) -> Self {
         let world = World::start().await;
         world.capacity(4).await;
+        let delivered = if ON_ACCESS.contains(&path) { delivered(&world).await } else { Vec::new() };
         let mut operators = Vec::new();
-        for siren in &SIRENS[..2] {
-            let identity = world.operator(siren, ALL).await;
+        for (n, siren) in SIRENS[..2].iter().enumerate() {
+            let identity = match ON_ACCESS.contains(&path) {
+                true => {
+                    world
+                        .certificate(&Holder::operator(siren).unwrap(), ALL, Environment::NonProduction)
+                        .await
+                }
+                false => world.operator(siren, ALL).await,
+            };
             let client = world.client(&identity).await;
             let order = match path {
+                _ if ON_ACCESS.contains(&path) => Some(delivered[n].clone()),
                 CREATE => None,
                 RETAKE => {
                     let placed = place(&client, "ALPHA-1", &slot_id(9, "08:00")).await;
@@ -139,16 +171,35 @@ impl Stage {
                     let placed = place(&client, "ALPHA-1", &slot_id(9, "08:00")).await;
                     Some(cancelled(&client, placed).await)
                 }
-                _ if path.starts_with(ORDERS) => Some(place(&client, "ALPHA-1", &slot_id(9, "08:00")).await),
+                _ if path.starts_with(ORDERS) || path.starts_with(WORK) => {
+                    Some(place(&client, "ALPHA-1", &slot_id(9, "08:00")).await)
+                }
                 _ => None,
             };
             let held = hold(&client, &slot_id(8, "08:00")).await;
             let order = order.unwrap_or_default();
-            operators.push((identity, Setting { reference: held.reference, etag: held.etag, order }));
+            let lease = Lease::default();
+            operators.push((identity, Setting { reference: held.reference, etag: held.etag, order, lease }));
         }
         let holder = Holder::system("workforce").unwrap();
-        let first = world.certificate(&holder, &["workforce"], Environment::NonProduction).await;
-        let systems = [first, world.system("planning", &["workforce"]).await];
+        let roles = ["logistics", "workforce"];
+        let id = new_request_id();
+        let network = world.platform.network.load();
+        let granted = [roles[0].to_owned()];
+        let catalogue = network.reference.eservices();
+        registry::grant(&world.platform.db, world.by(&id), &holder, &granted, catalogue).await.unwrap();
+        let first = world.certificate(&holder, &roles, Environment::NonProduction).await;
+        let mut systems = Vec::new();
+        for (n, identity) in [first, world.system("planning", &roles).await].into_iter().enumerate() {
+            let (_, of): &(Identity, Setting) = &operators[n];
+            let mut setting = of.clone();
+            if path.starts_with(WORK) && path != LEASE_WORK {
+                let client = world.client(&identity).await;
+                setting.lease = handle(&lease(&client, Capability::Installation, 1).await.unwrap()[0]);
+            }
+            systems.push((identity, setting));
+        }
+        let systems = systems.try_into().unwrap_or_else(|_| unreachable!());
         let operators = operators.try_into().unwrap_or_else(|_| unreachable!());
         Self { world, operators, systems }
     }
@@ -156,7 +207,7 @@ impl Stage {
     fn caller(&self, who: Who, n: usize) -> (&Identity, &Setting) {
         match who {
             Who::Operator => (&self.operators[n].0, &self.operators[n].1),
-            Who::System => (&self.systems[n], &self.operators[0].1),
+            Who::System => (&self.systems[n].0, &self.systems[n].1),
         }
     }
 
@@ -170,6 +221,21 @@ impl Stage {
     async fn effect(&self) -> Effect {
         Effect::so_far(&self.world.platform.db).await
     }
+}
+
+/// A delivered access of each of two operators.
+async fn delivered(world: &World) -> Vec<Order> {
+    let both = world.client(&world.system("field", &["logistics", "workforce"]).await).await;
+    let field = Field { workforce: both.clone(), logistics: both };
+    field.stock(2).await;
+    let mut orders = Vec::new();
+    for siren in &SIRENS[..2] {
+        let client = world.client(&world.operator(siren, ALL).await).await;
+        orders.push(place(&client, "ALPHA-1", &slot_id(9, "08:00")).await);
+    }
+    // Once both are placed: the house has its one socket after the first.
+    field.deliver_all(&["BX-0001", "BX-0002"], &["FI-0A1B-2C3D", "FI-0A1B-2C3E"]).await;
+    orders
 }
 
 async fn call(sender: &SendRequest<Full<Bytes>>, path: &str, message: Vec<u8>) -> Answer {

@@ -27,7 +27,7 @@ pub use write::{
 pub const CLI_ACTOR: &str = "s-cli";
 
 /// Every role that a back-office system can hold.
-pub const ROLES: &[&str] = &["workforce", "logistics"];
+pub const ROLES: &[&str] = &["logistics", "workforce"];
 
 /// System codes that stand for the server itself in audit lines.
 const RESERVED_CODES: &[&str] = &["cli", "eservices"];
