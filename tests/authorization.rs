@@ -44,6 +44,10 @@ enum For {
     Workforce,
     /// Systems that keep the reference data.
     Reference,
+    /// Systems of logistics.
+    Logistics,
+    /// Both: the kind of work decides.
+    Field,
 }
 
 const E_RDV: For = For::Operator(&["e-rdv-grand-public", "e-rdv-entreprise"]);
@@ -78,6 +82,8 @@ const MATRIX: &[(&str, For)] = &[
     ("/eservices.orders.v1.OrderService/CancelOrder", ORDERS),
     ("/eservices.orders.v1.OrderService/RetakeAppointment", ORDERS),
     ("/eservices.orders.v1.OrderService/AddComment", ORDERS),
+    ("/eservices.orders.v1.OrderService/TerminateAccess", ORDERS),
+    ("/eservices.orders.v1.OrderService/ExchangeBox", ORDERS),
     ("/eservices.orders.v1.OrderService/EraseContact", ORDERS),
     ("/eservices.orders.v1.OrderService/FindAddressHolder", ORDERS),
     ("/eservices.orders.v1.OrderService/GetOrder", ORDERS),
@@ -87,6 +93,13 @@ const MATRIX: &[(&str, For)] = &[
     ("/eservices.fulfilment.v1.FulfilmentService/PublishZones", For::Workforce),
     ("/eservices.fulfilment.v1.FulfilmentService/PublishCapacity", For::Workforce),
     ("/eservices.fulfilment.v1.FulfilmentService/ListZoneBookings", For::Workforce),
+    ("/eservices.fulfilment.v1.WorkService/LeaseWork", For::Field),
+    ("/eservices.fulfilment.v1.WorkService/ExtendLease", For::Field),
+    ("/eservices.fulfilment.v1.WorkService/ReleaseLease", For::Field),
+    ("/eservices.fulfilment.v1.WorkService/ReportWork", For::Field),
+    ("/eservices.fulfilment.v1.WorkService/ListWork", For::Field),
+    ("/eservices.fulfilment.v1.WorkService/CommentOrder", For::Field),
+    ("/eservices.fulfilment.v1.WorkService/AddBoxes", For::Logistics),
     ("/eservices.reference.v1.ReferenceService/ListInboxFiles", For::Reference),
     ("/eservices.reference.v1.ReferenceService/StartImport", For::Reference),
     ("/eservices.reference.v1.ReferenceService/GetImport", For::Reference),
@@ -137,11 +150,13 @@ OrderService/CancelOrder ! operator with e-just-fibre or e-just
 OrderService/CountOrders operator with e-just-fibre or e-just
 OrderService/CreateOrder ! operator with e-just-fibre or e-just
 OrderService/EraseContact ! operator with e-just-fibre or e-just
+OrderService/ExchangeBox ! operator with e-just-fibre or e-just
 OrderService/FindAddressHolder ! operator with e-just-fibre or e-just
 OrderService/GetOrder operator with e-just-fibre or e-just
 OrderService/GetOrderLifecycle operator with e-just-fibre or e-just
 OrderService/ListOrders operator with e-just-fibre or e-just
 OrderService/RetakeAppointment ! operator with e-just-fibre or e-just
+OrderService/TerminateAccess ! operator with e-just-fibre or e-just
 OrderService/ValidateOrder operator with e-just-fibre or e-just
 ReferenceService/CancelImport ! back office with reference
 ReferenceService/CompareReleases back office with reference
@@ -159,7 +174,14 @@ SandboxService/AdvanceClock ! † operator with sandbox-clock
 SandboxService/ResetAppointments ! † operator with sandbox
 SandboxService/SetClockSpeed ! † operator with sandbox-clock
 ServerReflection/ServerReflectionInfo any
-ServerReflection/ServerReflectionInfo any";
+ServerReflection/ServerReflectionInfo any
+WorkService/AddBoxes ! back office with logistics
+WorkService/CommentOrder ! back office with workforce or logistics
+WorkService/ExtendLease ! back office with workforce or logistics
+WorkService/LeaseWork ! back office with workforce or logistics
+WorkService/ListWork back office with workforce or logistics
+WorkService/ReleaseLease ! back office with workforce or logistics
+WorkService/ReportWork ! back office with workforce or logistics";
 
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
 
@@ -450,7 +472,7 @@ async fn certificates_that_stand_for_nobody_are_told_so_and_the_connection_ends(
     assert_eq!(traces(&world).await, before);
     walk(&world, "the right certificate", &right, |whom| match whom {
         For::Any | For::Operator(_) => In,
-        For::Workforce | For::Reference => BACK_OFFICE_ONLY,
+        For::Workforce | For::Logistics | For::Field | For::Reference => BACK_OFFICE_ONLY,
     })
     .await;
 }
@@ -476,19 +498,19 @@ async fn callers_without_the_right_are_told_which_link_misses() {
     walk(&world, "the certificate names no e-service of ours", &not_named, |whom| match whom {
         For::Any => In,
         For::Operator(_) => NOT_IN_CERTIFICATE,
-        For::Workforce | For::Reference => BACK_OFFICE_ONLY,
+        For::Workforce | For::Logistics | For::Field | For::Reference => BACK_OFFICE_ONLY,
     })
     .await;
     walk(&world, "no subscription", &not_subscribed, |whom| match whom {
         For::Any => In,
         For::Operator(_) => NOT_SUBSCRIBED,
-        For::Workforce | For::Reference => BACK_OFFICE_ONLY,
+        For::Workforce | For::Logistics | For::Field | For::Reference => BACK_OFFICE_ONLY,
     })
     .await;
     walk(&world, "no role", &without_role, |whom| match whom {
         For::Any => In,
         For::Operator(_) => OPERATORS_ONLY,
-        For::Workforce | For::Reference => ROLE_MISSING,
+        For::Workforce | For::Logistics | For::Field | For::Reference => ROLE_MISSING,
     })
     .await;
     walk(&world, "suspended operator", &suspended, |_| SUSPENDED).await;
@@ -514,19 +536,27 @@ async fn each_right_opens_its_methods_and_no_other() {
             For::Any => In,
             For::Operator(opens) if opens.contains(held) => In,
             For::Operator(_) => NOT_SUBSCRIBED,
-            For::Workforce | For::Reference => BACK_OFFICE_ONLY,
+            For::Workforce | For::Logistics | For::Field | For::Reference => BACK_OFFICE_ONLY,
         })
         .await;
     }
     walk(&world, "workforce", &workforce, |whom| match whom {
-        For::Any | For::Workforce => In,
-        For::Reference => ROLE_MISSING,
+        For::Any | For::Workforce | For::Field => In,
+        For::Reference | For::Logistics => ROLE_MISSING,
         For::Operator(_) => OPERATORS_ONLY,
     })
     .await;
     let keeper = world.system("catalogue", &["reference"]).await;
     walk(&world, "reference", &keeper, |whom| match whom {
         For::Any | For::Reference => In,
+        For::Workforce | For::Logistics | For::Field => ROLE_MISSING,
+        For::Operator(_) => OPERATORS_ONLY,
+    })
+    .await;
+    let logistics = world.system("logistics", &["logistics"]).await;
+    walk(&world, "logistics", &logistics, |whom| match whom {
+        For::Any | For::Logistics | For::Field => In,
+        For::Reference => ROLE_MISSING,
         For::Workforce => ROLE_MISSING,
         For::Operator(_) => OPERATORS_ONLY,
     })
@@ -545,7 +575,7 @@ async fn production_has_no_sandbox_and_refuses_the_other_environment() {
         For::Any => In,
         For::Operator(["sandbox" | "sandbox-clock"]) => NON_PRODUCTION_ONLY,
         For::Operator(_) => In,
-        For::Workforce | For::Reference => BACK_OFFICE_ONLY,
+        For::Workforce | For::Logistics | For::Field | For::Reference => BACK_OFFICE_ONLY,
     })
     .await;
     for version in VERSIONS {

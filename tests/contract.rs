@@ -29,7 +29,7 @@ fn every_right_of_the_options_is_in_the_data() {
             );
         }
         for role in method.roles {
-            assert!(["reference", "workforce"].contains(role), "{}: {role}", method.path);
+            assert!(["logistics", "reference", "workforce"].contains(role), "{}: {role}", method.path);
         }
     }
 }
@@ -103,12 +103,20 @@ fn personal_data_is_marked() {
         "eservices.eligibility.v1.CheckEligibilityRequest.pto",
         "eservices.eligibility.v1.Premises.imb",
         "eservices.eligibility.v1.Premises.street_address",
+        "eservices.fulfilment.v1.CommentOrderRequest.comment",
+        "eservices.fulfilment.v1.InterventionOk.pto",
+        "eservices.fulfilment.v1.ReportWorkRequest.comment",
+        "eservices.fulfilment.v1.WorkDetails.aid",
+        "eservices.fulfilment.v1.WorkDetails.imb",
+        "eservices.fulfilment.v1.WorkDetails.pto",
         "eservices.orders.v1.AddCommentRequest.comment",
         "eservices.orders.v1.AddressHolder.aid",
         "eservices.orders.v1.Contact.first_name",
         "eservices.orders.v1.Contact.last_name",
         "eservices.orders.v1.Contact.other_phone",
         "eservices.orders.v1.Contact.phone",
+        "eservices.orders.v1.ExchangeBoxRequest.aid",
+        "eservices.orders.v1.ExchangeBoxRequest.comment",
         "eservices.orders.v1.Fact.value",
         "eservices.orders.v1.FindAddressHolderRequest.ipv4",
         "eservices.orders.v1.HistoryEntry.comment",
@@ -128,6 +136,8 @@ fn personal_data_is_marked() {
         "eservices.orders.v1.PostalAddress.number",
         "eservices.orders.v1.PostalAddress.postcode",
         "eservices.orders.v1.PostalAddress.street",
+        "eservices.orders.v1.TerminateAccessRequest.aid",
+        "eservices.orders.v1.TerminateAccessRequest.comment",
         "eservices.reference.v1.BuildingDifference.imb",
         "eservices.reference.v1.ImportProblem.value",
     ];

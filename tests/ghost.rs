@@ -12,8 +12,9 @@ use eservices::{
     },
     fulfilment::v1::ListZoneBookingsRequest,
     orders::v1::{
-        AddCommentRequest, CancelOrderRequest, CreateOrderRequest, EraseContactRequest, GetOrderRequest,
-        ListOrdersRequest, Order, OrderState, RetakeAppointmentRequest,
+        AddCommentRequest, CancelOrderRequest, CreateOrderRequest, EraseContactRequest, ExchangeBoxRequest,
+        GetOrderRequest, ListOrdersRequest, Order, OrderState, RetakeAppointmentRequest,
+        TerminateAccessRequest,
     },
 };
 use eservices_client::{Client, new_request_id};
@@ -24,8 +25,8 @@ use tonic::{Code, Status};
 use tonic_types::pb;
 
 use crate::harness::{
-    ALL, Identity, SIRENS, World, database, hold, hold_request, intervention, orders, orders::place,
-    raw::Raw, reason, slot_id,
+    ALL, Identity, SIRENS, World, database, field::Field, hold, hold_request, intervention, orders,
+    orders::place, raw::Raw, reason, slot_id,
 };
 
 /// A request about the object of this id in that version.
@@ -33,6 +34,7 @@ type Example = fn(id: &str, etag: &str) -> Vec<u8>;
 
 const APPOINTMENT: &str = "eservices.appointments.v1.Appointment";
 const ORDER: &str = "eservices.orders.v1.Order";
+const ACCESS: &str = "eservices.orders.v1.Access";
 
 /// Every field that names an object: method, path of the field, message that it names, example.
 const EXAMPLES: &[(&str, &str, &str, Example)] = &[
@@ -83,6 +85,28 @@ const EXAMPLES: &[(&str, &str, &str, Example)] = &[
         let (request_id, number) = (new_request_id(), id.into());
         AddCommentRequest { request_id, number, comment: "Call before you come.".into() }.encode_to_vec()
     }),
+    ("/eservices.orders.v1.OrderService/TerminateAccess", "aid", ACCESS, |id, etag| {
+        let request = TerminateAccessRequest {
+            request_id: new_request_id(),
+            aid: id.into(),
+            // Another one each time that the owner calls.
+            operator_reference: format!("GHOST-{etag}"),
+            ..Default::default()
+        };
+        request.encode_to_vec()
+    }),
+    ("/eservices.orders.v1.OrderService/ExchangeBox", "aid", ACCESS, |id, etag| {
+        let new = orders::new_order("", "");
+        let request = ExchangeBoxRequest {
+            request_id: new_request_id(),
+            aid: id.into(),
+            operator_reference: format!("GHOST-{etag}"),
+            contact: new.contact,
+            delivery_address: new.delivery_address,
+            ..Default::default()
+        };
+        request.encode_to_vec()
+    }),
     ("/eservices.orders.v1.OrderService/EraseContact", "number", ORDER, |id, _| {
         EraseContactRequest { request_id: new_request_id(), number: id.into() }.encode_to_vec()
     }),
@@ -124,21 +148,27 @@ const NO_OBJECTS: &[&str] = &[
     "aid",
     "appointment_reference",
     "batiment",
+    "box_serial",
     "comment",
     "commune",
+    "departments",
     "escalier",
     "etage",
     "first_name",
     "ipv4",
     "last_name",
     "offer_code",
+    "ont_serial",
     "operator_reference",
+    "order_number",
     "other_phone",
+    "parcel_number",
     "phone",
     "pm",
     "postcode",
     "qualification_reference",
     "scenario",
+    "serials",
     "street",
     "etag",
     "imb",
@@ -152,6 +182,8 @@ const NO_OBJECTS: &[&str] = &[
     "slot_id",
     "street_code",
     "street_number",
+    "work_id",
+    "worker_id",
     "zone_code",
     "files",
     "from_release",
@@ -279,10 +311,10 @@ async fn state(world: &World) -> Vec<String> {
     all
 }
 
-/// An id of the same form and length that nobody has: its last twelve digits turned round.
+/// An id of the same form and length that nobody has: its last digits turned round.
 fn absent(like: &str) -> String {
     let bare = like.strip_suffix("-ERDV").unwrap_or(like);
-    let (head, digits) = bare.split_at(bare.len() - 12);
+    let (head, digits) = bare.split_at(bare.trim_end_matches(|c: char| c.is_ascii_digit()).len());
     let other: String = digits.bytes().map(|b| char::from(b'0' + b'9' - b)).collect();
     format!("{head}{other}{}", &like[bare.len()..])
 }
@@ -385,6 +417,42 @@ async fn a_foreign_object_answers_like_none_at_all() {
         }
         let status = call(&world, &owner_identity, path, &message).await;
         assert_eq!(status.code(), Code::Ok, "{path}: {status:?}");
+    }
+}
+
+/// Another box, then the end of an access: of another operator's nothing shows, delivered or pending.
+#[tokio::test]
+async fn a_foreign_access_answers_like_none_at_all() {
+    let world = World::start().await;
+    let field = Field::set(&world, 9, 1).await;
+    let owner_identity = world.operator(SIRENS[0], ALL).await;
+    let owner = world.client(&owner_identity).await;
+    let ghost = world.operator(SIRENS[1], ALL).await;
+    let other_rights = world.operator(SIRENS[2], &["e-just"]).await;
+    let delivered = place(&owner, "ALPHA-1", &slot_id(8, "08:00")).await;
+    field.deliver("BX-0001", "FI-0A1B-2C3D").await;
+    let before = state(&world).await;
+    let examples = EXAMPLES.iter().filter(|(_, _, names, _)| *names == ACCESS);
+    for (path, _, _, example) in examples.clone() {
+        for caller in [&ghost, &other_rights] {
+            let (foreign, nobody) = (&delivered.aid, &absent(&delivered.aid));
+            assert_eq!((nobody.len(), nobody == foreign), (foreign.len(), false));
+            let real = seen(&world, caller, path, &example(foreign, "1"), foreign).await;
+            let none = seen(&world, caller, path, &example(nobody, "1"), nobody).await;
+            assert_eq!(real, none, "{path}");
+            assert_eq!((real.code, real.reason.as_str()), (Code::NotFound, "RESOURCE_NOT_FOUND"), "{path}");
+            assert_eq!(real.metadata["resource_name"], "<id>", "{path}");
+            assert_eq!(real.other_details, [], "{path}");
+        }
+    }
+    assert_eq!(state(&world).await, before, "a refusal has no effect");
+    for (n, (path, _, _, example)) in examples.enumerate() {
+        let status = call(&world, &owner_identity, path, &example(&delivered.aid, &n.to_string())).await;
+        assert_eq!(status.code(), Code::Ok, "{path}: {status:?}");
+        // What was asked for is given up again: one order on an access at a time.
+        let listed = owner.orders().list_orders(ListOrdersRequest::default()).await.unwrap();
+        let open = listed.into_inner().orders.into_iter().find(|o| o.state() == OrderState::InProgress);
+        orders::cancelled(&owner, open.unwrap()).await;
     }
 }
 

@@ -6,6 +6,8 @@ use bytes::Bytes;
 use eservices::{
     METHODS,
     appointments::v1::{CancelAppointmentRequest, HoldAppointmentResponse},
+    fulfilment::v1::{Capability, Lease},
+    orders::v1::Order,
     sandbox::v1::{AdvanceClockRequest, ResetAppointmentsRequest, advance_clock_request::Target},
 };
 use eservices_client::new_request_id;
@@ -24,6 +26,7 @@ use self::examples::{Example, Setting, Who, example};
 use crate::harness::{
     ALL, Identity, Plan, SIRENS, World, database,
     database::number,
+    field::{Field, handle, lease},
     hold, hold_request, ipe_files,
     orders::{absent, cancelled, place},
     raw::{Answer, Raw, framed, grpc},
@@ -36,6 +39,10 @@ const ORDERS: &str = "/eservices.orders.v1.OrderService/";
 const CREATE: &str = "/eservices.orders.v1.OrderService/CreateOrder";
 const ERASE: &str = "/eservices.orders.v1.OrderService/EraseContact";
 const RETAKE: &str = "/eservices.orders.v1.OrderService/RetakeAppointment";
+const ON_ACCESS: [&str; 2] =
+    ["/eservices.orders.v1.OrderService/TerminateAccess", "/eservices.orders.v1.OrderService/ExchangeBox"];
+const WORK: &str = "/eservices.fulfilment.v1.WorkService/";
+const LEASE_WORK: &str = "/eservices.fulfilment.v1.WorkService/LeaseWork";
 
 /// What the tables hold: differences of it are the effect of a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,6 +72,12 @@ struct Effect {
     addresses: i64,
     /// Fibres held for orders.
     fibres: i64,
+    /// Pieces of work that are open or leased.
+    work: i64,
+    /// Times that work was leased.
+    leases: i64,
+    /// Boxes that are known.
+    boxes: i64,
     /// Start of business time, seconds.
     clock: i64,
     /// Imports that calls started.
@@ -103,6 +116,9 @@ impl Effect {
             contacts: number(db, "SELECT COUNT(*) FROM orders_contacts").await,
             addresses: number(db, "SELECT COUNT(*) FROM orders_addresses WHERE released_at IS NULL").await,
             fibres: number(db, "SELECT CAST(COALESCE(SUM(held), 0) AS BIGINT) FROM network_fibres").await,
+            work: number(db, "SELECT COUNT(*) FROM orders_work WHERE state IN ('open', 'leased')").await,
+            leases: number(db, "SELECT CAST(COALESCE(SUM(token), 0) AS BIGINT) FROM orders_work").await,
+            boxes: number(db, "SELECT COUNT(*) FROM orders_boxes").await,
             clock: number(db, "SELECT base / 1000000 FROM business_clock").await,
             imports: number(db, "SELECT COUNT(*) FROM reference_imports").await,
             activations: number(db, "SELECT COUNT(*) FROM reference_activations").await,
@@ -128,6 +144,9 @@ impl Effect {
             contacts: self.contacts - before.contacts,
             addresses: self.addresses - before.addresses,
             fibres: self.fibres - before.fibres,
+            work: self.work - before.work,
+            leases: self.leases - before.leases,
+            boxes: self.boxes - before.boxes,
             clock: self.clock - before.clock,
             imports: self.imports - before.imports,
             activations: self.activations - before.activations,
@@ -151,11 +170,20 @@ impl Stage {
         plan.config.reference.import_silent_seconds = 3_600;
         let world = World::from(plan).await;
         world.capacity(4).await;
+        let delivered = if ON_ACCESS.contains(&path) { delivered(&world).await } else { Vec::new() };
         let mut operators = Vec::new();
-        for siren in &SIRENS[..2] {
-            let identity = world.operator(siren, ALL).await;
+        for (n, siren) in SIRENS[..2].iter().enumerate() {
+            let identity = match ON_ACCESS.contains(&path) {
+                true => {
+                    world
+                        .certificate(&Holder::operator(siren).unwrap(), ALL, Environment::NonProduction)
+                        .await
+                }
+                false => world.operator(siren, ALL).await,
+            };
             let client = world.client(&identity).await;
             let order = match path {
+                _ if ON_ACCESS.contains(&path) => Some(delivered[n].clone()),
                 CREATE => None,
                 RETAKE => {
                     let placed = place(&client, "ALPHA-1", &slot_id(9, "08:00")).await;
@@ -165,43 +193,41 @@ impl Stage {
                     let placed = place(&client, "ALPHA-1", &slot_id(9, "08:00")).await;
                     Some(cancelled(&client, placed).await)
                 }
-                _ if path.starts_with(ORDERS) => Some(place(&client, "ALPHA-1", &slot_id(9, "08:00")).await),
+                _ if path.starts_with(ORDERS) || path.starts_with(WORK) => {
+                    Some(place(&client, "ALPHA-1", &slot_id(9, "08:00")).await)
+                }
                 _ => None,
             };
             let held = hold(&client, &slot_id(8, "08:00")).await;
             let order = order.unwrap_or_default();
-            operators.push((
-                identity,
-                Setting { reference: held.reference, etag: held.etag, order, releases: Default::default() },
-            ));
+            let setting = Setting { reference: held.reference, etag: held.etag, order, ..Setting::default() };
+            operators.push((identity, setting));
         }
         let releases = match path.starts_with("/eservices.reference.") {
             true => releases(&world, path).await,
             false => [String::new(), String::new()],
         };
         let holder = Holder::system("workforce").unwrap();
+        let roles = ["logistics", "reference", "workforce"];
         let id = new_request_id();
-        let roles = ["reference", "workforce"].map(str::to_owned);
         let network = world.platform.network.load();
-        registry::grant(
-            &world.platform.db,
-            world.by(&id),
-            &holder,
-            &roles[..1],
-            network.reference.eservices(),
-        )
-        .await
-        .unwrap();
-        let first = world.certificate(&holder, &["reference", "workforce"], Environment::NonProduction).await;
-        let second = world.system("planning", &["reference", "workforce"]).await;
-        // Each removes another release, where it removes one.
-        let setting = |n: usize| Setting {
-            reference: String::new(),
-            etag: String::new(),
-            order: Default::default(),
-            releases: [releases[n].clone(), releases[1 - n].clone()],
-        };
-        let systems = [(first, setting(0)), (second, setting(1))];
+        let granted = [roles[0].to_owned(), roles[1].to_owned()];
+        let catalogue = network.reference.eservices();
+        registry::grant(&world.platform.db, world.by(&id), &holder, &granted, catalogue).await.unwrap();
+        let first = world.certificate(&holder, &roles, Environment::NonProduction).await;
+        let mut systems = Vec::new();
+        for (n, identity) in [first, world.system("planning", &roles).await].into_iter().enumerate() {
+            let (_, of): &(Identity, Setting) = &operators[n];
+            let mut setting = of.clone();
+            if path.starts_with(WORK) && path != LEASE_WORK {
+                let client = world.client(&identity).await;
+                setting.lease = handle(&lease(&client, Capability::Installation, 1).await.unwrap()[0]);
+            }
+            // Each removes another release, where it removes one.
+            setting.releases = [releases[n].clone(), releases[1 - n].clone()];
+            systems.push((identity, setting));
+        }
+        let systems = systems.try_into().unwrap_or_else(|_| unreachable!());
         let operators = operators.try_into().unwrap_or_else(|_| unreachable!());
         Self { world, operators, systems }
     }
@@ -252,6 +278,21 @@ async fn releases(world: &World, path: &str) -> [String; 2] {
         .await;
     }
     [names[0].0.clone(), names[1].0.clone()]
+}
+
+/// A delivered access of each of two operators.
+async fn delivered(world: &World) -> Vec<Order> {
+    let both = world.client(&world.system("field", &["logistics", "workforce"]).await).await;
+    let field = Field { workforce: both.clone(), logistics: both };
+    field.stock(2).await;
+    let mut orders = Vec::new();
+    for siren in &SIRENS[..2] {
+        let client = world.client(&world.operator(siren, ALL).await).await;
+        orders.push(place(&client, "ALPHA-1", &slot_id(9, "08:00")).await);
+    }
+    // Once both are placed: the house has its one socket after the first.
+    field.deliver_all(&["BX-0001", "BX-0002"], &["FI-0A1B-2C3D", "FI-0A1B-2C3E"]).await;
+    orders
 }
 
 async fn call(sender: &SendRequest<Full<Bytes>>, path: &str, message: Vec<u8>) -> Answer {

@@ -21,12 +21,18 @@ impl Field {
     pub async fn set(world: &World, places: u32, boxes: usize) -> Self {
         let workforce = world.capacity(places).await;
         let logistics = world.client(&world.system("logistics", &["logistics"]).await).await;
+        let field = Self { workforce, logistics };
         if boxes > 0 {
-            let serials = (1..=boxes).map(|n| format!("BX-{n:04}")).collect();
-            let request = AddBoxesRequest { request_id: new_request_id(), serials };
-            logistics.work().add_boxes(request).await.unwrap();
+            field.stock(boxes).await;
         }
-        Self { workforce, logistics }
+        field
+    }
+
+    /// So many boxes in stock: `BX-0001` on.
+    pub async fn stock(&self, boxes: usize) {
+        let serials = (1..=boxes).map(|n| format!("BX-{n:04}")).collect();
+        let request = AddBoxesRequest { request_id: new_request_id(), serials };
+        self.logistics.work().add_boxes(request).await.unwrap();
     }
 
     /// The system that a kind of work is for.
@@ -52,11 +58,24 @@ impl Field {
 
     /// Delivers the one order that is under way.
     pub async fn deliver(&self, serial: &str, pto: &str) {
-        self.does(Capability::Shipping, shipped(serial)).await;
-        let visit = self.lease(Capability::Installation).await;
-        say(&self.workforce, &visit, started()).await.unwrap();
-        say(&self.workforce, &visit, installed(pto)).await.unwrap();
-        self.does(Capability::Activation, Report::Completed(ActivationCompleted {})).await;
+        self.deliver_all(&[serial], &[pto]).await;
+    }
+
+    /// Delivers the orders that are under way, oldest first, step by step.
+    pub async fn deliver_all(&self, serials: &[&str], ptos: &[&str]) {
+        let all = async |capability| lease(self.of(capability), capability, 20).await.unwrap();
+        let (parcels, visits) = (all(Capability::Shipping).await, all(Capability::Installation).await);
+        assert_eq!((parcels.len(), visits.len()), (serials.len(), ptos.len()));
+        for (parcel, serial) in parcels.iter().zip(serials) {
+            say(&self.logistics, parcel, shipped(serial)).await.unwrap();
+        }
+        for (visit, pto) in visits.iter().zip(ptos) {
+            say(&self.workforce, visit, started()).await.unwrap();
+            say(&self.workforce, visit, installed(pto)).await.unwrap();
+        }
+        for item in all(Capability::Activation).await {
+            say(&self.workforce, &item, completed()).await.unwrap();
+        }
     }
 }
 

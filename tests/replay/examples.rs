@@ -2,10 +2,14 @@
 
 use eservices::{
     appointments::v1::{CancelAppointmentRequest, HoldAppointmentRequest, RescheduleAppointmentRequest},
-    fulfilment::v1::{DayCapacity, PublishCapacityRequest, PublishZonesRequest, SlotCapacity, Zone},
+    fulfilment::v1::{
+        AddBoxesRequest, Capability, CommentOrderRequest, DayCapacity, ExtendLeaseRequest,
+        InterventionFailed, Lease, LeaseWorkRequest, PublishCapacityRequest, PublishZonesRequest,
+        ReleaseLeaseRequest, ReportWorkRequest, SlotCapacity, Zone, report_work_request::Report,
+    },
     orders::v1::{
-        AddCommentRequest, CancelOrderRequest, CreateOrderRequest, EraseContactRequest,
-        FindAddressHolderRequest, Order, RetakeAppointmentRequest,
+        AddCommentRequest, CancelOrderRequest, CreateOrderRequest, EraseContactRequest, ExchangeBoxRequest,
+        FindAddressHolderRequest, Order, RetakeAppointmentRequest, TerminateAccessRequest,
     },
     reference::v1::{
         CancelImportRequest, RemoveReleaseRequest, RollBackReleaseRequest, ServeReleaseRequest,
@@ -21,11 +25,13 @@ use super::Effect;
 use crate::harness::{day_after, intervention, orders::new_order, slot_id};
 
 /// What a caller acts on: an operator's appointment, held in the first slot of J+8, and its order, if the method is about
-/// one; a system's releases.
+/// one; of a system an operator's order and the lease of its visit, and releases.
+#[derive(Clone, Default)]
 pub struct Setting {
     pub reference: String,
     pub etag: String,
     pub order: Order,
+    pub lease: Lease,
     /// Of the store, not served: what the caller acts on, and another one.
     pub releases: [String; 2],
 }
@@ -66,6 +72,9 @@ const ONE: Effect = Effect {
     contacts: 0,
     addresses: 0,
     fibres: 0,
+    work: 0,
+    leases: 0,
+    boxes: 0,
     clock: 0,
     imports: 0,
     activations: 0,
@@ -165,6 +174,7 @@ pub fn example(path: &str) -> Example {
                 contacts: 1,
                 addresses: 1,
                 fibres: 1,
+                work: 2,
                 ..ONE
             },
         ),
@@ -181,13 +191,14 @@ pub fn example(path: &str) -> Example {
                 entries: 1,
                 addresses: -1,
                 fibres: -1,
+                work: -2,
                 ..ONE
             },
         ),
         "/eservices.orders.v1.OrderService/RetakeAppointment" => operator(
             |setting, id| retake(setting, id, &setting.order.etag),
             |setting, id| retake(setting, id, "7"),
-            Effect { events: 2, audit_lines: 2, versions: 1, order_versions: 1, entries: 1, ..ONE },
+            Effect { events: 2, audit_lines: 2, versions: 1, order_versions: 1, entries: 1, work: 1, ..ONE },
         ),
         "/eservices.orders.v1.OrderService/AddComment" => operator(
             |setting, id| comment(setting, id, "Call before you come."),
@@ -205,6 +216,48 @@ pub fn example(path: &str) -> Example {
             |setting, id| find_holder(setting, id, 1_795_510_801),
             Effect { events: 0, ..ONE },
         ),
+        "/eservices.orders.v1.OrderService/TerminateAccess" => operator(
+            |setting, id| terminate(setting, id, "ALPHA-2"),
+            |setting, id| terminate(setting, id, "ALPHA-3"),
+            Effect { orders: 1, order_versions: 1, entries: 1, work: 1, ..ONE },
+        ),
+        "/eservices.orders.v1.OrderService/ExchangeBox" => operator(
+            |setting, id| exchange(setting, id, "ALPHA-2"),
+            |setting, id| exchange(setting, id, "ALPHA-3"),
+            Effect { orders: 1, order_versions: 1, entries: 1, contacts: 1, work: 1, ..ONE },
+        ),
+        "/eservices.fulfilment.v1.WorkService/LeaseWork" => {
+            system(|_, id| lease(id, "a"), |_, id| lease(id, "b"), Effect { leases: 1, ..ONE })
+        }
+        "/eservices.fulfilment.v1.WorkService/ExtendLease" => {
+            system(|setting, id| extend(setting, id, 1), |setting, id| extend(setting, id, 2), ONE)
+        }
+        "/eservices.fulfilment.v1.WorkService/ReleaseLease" => {
+            system(|setting, id| release(setting, id, 1), |setting, id| release(setting, id, 2), ONE)
+        }
+        // The owner is told of its order, the system of its work; the order ends, and its box is not sent.
+        "/eservices.fulfilment.v1.WorkService/ReportWork" => system(
+            |setting, id| report(setting, id, "FINT04"),
+            |setting, id| report(setting, id, "FINT05"),
+            Effect {
+                events: 2,
+                audit_lines: 2,
+                order_versions: 1,
+                entries: 1,
+                addresses: -1,
+                fibres: -1,
+                work: -2,
+                ..ONE
+            },
+        ),
+        "/eservices.fulfilment.v1.WorkService/CommentOrder" => system(
+            |setting, id| comment_order(setting, id, "Key at the keeper's."),
+            |setting, id| comment_order(setting, id, "Second door."),
+            Effect { events: 2, audit_lines: 2, order_versions: 1, entries: 1, ..ONE },
+        ),
+        "/eservices.fulfilment.v1.WorkService/AddBoxes" => {
+            system(|_, id| boxes(id, 2), |_, id| boxes(id, 3), Effect { boxes: 2, ..ONE })
+        }
         _ => panic!("{path} changes something and has no example here: write one, and its effect"),
     }
 }
@@ -313,4 +366,72 @@ fn find_holder(setting: &Setting, id: &str, seconds: i64) -> Vec<u8> {
         at_time: Some(prost_types::Timestamp { seconds, nanos: 0 }),
     }
     .encode_to_vec()
+}
+
+fn terminate(setting: &Setting, id: &str, operator_reference: &str) -> Vec<u8> {
+    let request = TerminateAccessRequest {
+        request_id: id.into(),
+        aid: setting.order.aid.clone(),
+        operator_reference: operator_reference.into(),
+        ..Default::default()
+    };
+    request.encode_to_vec()
+}
+
+fn exchange(setting: &Setting, id: &str, operator_reference: &str) -> Vec<u8> {
+    let new = new_order("", "");
+    let request = ExchangeBoxRequest {
+        request_id: id.into(),
+        aid: setting.order.aid.clone(),
+        operator_reference: operator_reference.into(),
+        contact: new.contact,
+        delivery_address: new.delivery_address,
+        ..Default::default()
+    };
+    request.encode_to_vec()
+}
+
+fn lease(id: &str, worker_id: &str) -> Vec<u8> {
+    let request = LeaseWorkRequest {
+        request_id: id.into(),
+        capability: Capability::Installation.into(),
+        max_items: 1,
+        worker_id: worker_id.into(),
+        ..Default::default()
+    };
+    request.encode_to_vec()
+}
+
+fn leases(setting: &Setting, token: i64) -> Vec<Lease> {
+    vec![Lease { fencing_token: token, ..setting.lease.clone() }]
+}
+
+fn extend(setting: &Setting, id: &str, token: i64) -> Vec<u8> {
+    ExtendLeaseRequest { request_id: id.into(), leases: leases(setting, token) }.encode_to_vec()
+}
+
+fn release(setting: &Setting, id: &str, token: i64) -> Vec<u8> {
+    ReleaseLeaseRequest { request_id: id.into(), leases: leases(setting, token) }.encode_to_vec()
+}
+
+fn report(setting: &Setting, id: &str, code: &str) -> Vec<u8> {
+    let request = ReportWorkRequest {
+        request_id: id.into(),
+        work_id: setting.lease.work_id.clone(),
+        fencing_token: setting.lease.fencing_token,
+        comment: String::new(),
+        report: Some(Report::InterventionFailed(InterventionFailed { code: code.into() })),
+    };
+    request.encode_to_vec()
+}
+
+fn comment_order(setting: &Setting, id: &str, text: &str) -> Vec<u8> {
+    let number = setting.order.number.clone();
+    CommentOrderRequest { request_id: id.into(), number, comment: text.into() }.encode_to_vec()
+}
+
+fn boxes(id: &str, count: usize) -> Vec<u8> {
+    // Each request its own boxes.
+    let serials = (0..count).map(|n| format!("BX-{}-{n}", id[..8].to_uppercase())).collect();
+    AddBoxesRequest { request_id: id.into(), serials }.encode_to_vec()
 }

@@ -102,6 +102,21 @@ pub const fn opened(
     }
 }
 
+/// The kind of work that is over with `action`, whoever reported it.
+#[must_use]
+pub const fn ended(action: Action) -> Option<Capability> {
+    match action {
+        Action::ShipBox => Some(Capability::Shipping),
+        Action::FinishIntervention | Action::ReportAbsence | Action::FailIntervention => {
+            Some(Capability::Installation)
+        }
+        Action::Complete => Some(Capability::Activation),
+        Action::Disconnect => Some(Capability::Disconnection),
+        Action::ReturnBox => Some(Capability::Returns),
+        _ => None,
+    }
+}
+
 /// What a worker says of its work.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Milestone {

@@ -126,11 +126,7 @@ impl<A> Ask<A> {
         };
         store::add_entry(conn, &order.number, &entry).await?;
         store::open_work(work, &order).await?;
-        work.note(
-            party,
-            order.resource(),
-            format!("action=ACCEPT type={} aid={}", self.kind.as_str(), order.aid),
-        );
+        work.note(party, order.resource(), format!("action=ACCEPT type={}", self.kind.as_str()));
         Ok(order)
     }
 }

@@ -9,7 +9,7 @@ use super::{Order, boxes};
 use crate::{
     orders::rules::{
         Action, Type,
-        work::{Capability, WorkState, opened},
+        work::{Capability, WorkState, ended, opened},
     },
     platform::{db::Conn, error::Error, unit_of_work::Work},
     sql,
@@ -106,6 +106,12 @@ pub async fn open(work: &mut Work, order: &Order) -> Result<(), Error> {
 
 /// Opens and closes work after `action` left the order as it is.
 pub async fn follow(work: &mut Work, order: &Order, action: Option<Action>) -> Result<(), Error> {
+    // A report has ended its own work before; this is what the step leaves nothing of.
+    if let Some(capability) = action.and_then(ended) {
+        const END: &str = "UPDATE orders_work SET state = 'done' \
+                           WHERE number = $1 AND capability = $2 AND state IN ('open', 'leased')";
+        sql!(execute, &mut work.conn(), END, &order.number, capability.as_str())?;
+    }
     if order.state.is_over() {
         const CLOSE: &str =
             "UPDATE orders_work SET state = 'cancelled' WHERE number = $1 AND state IN ('open', 'leased')";
