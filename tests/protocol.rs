@@ -15,7 +15,7 @@ use eservices_server::platform::{
     access::{self, STATIC_METHODS},
     config::{Environment, Quota},
     pki::Validity,
-    registry::{self, Holder},
+    registry::{self, Holder, ROLES},
 };
 use http::{HeaderMap, Request};
 use http_body_util::{BodyExt as _, Full};
@@ -147,16 +147,17 @@ fn with_timeout(path: &str, value: &str) -> Request<Full<Bytes>> {
 /// Two callers, so that between them every method is open.
 struct Callers {
     operator: Identity,
-    workforce: Identity,
+    back_office: Identity,
 }
 
 impl Callers {
     async fn of(world: &World) -> Self {
-        Self { operator: world.operator(SIRENS[0], ALL).await, workforce: world.workforce().await }
+        let back_office = world.system("back-office", ROLES).await;
+        Self { operator: world.operator(SIRENS[0], ALL).await, back_office }
     }
 
     fn of_method(&self, method: &Method) -> &Identity {
-        if method.caller == eservices::Caller::BackOffice { &self.workforce } else { &self.operator }
+        if method.caller == eservices::Caller::BackOffice { &self.back_office } else { &self.operator }
     }
 }
 
@@ -409,7 +410,7 @@ async fn more_calls_than_the_quota_are_told_when_to_come_back() {
     let wait = refusal.retry_after().unwrap();
     assert!(wait > Duration::ZERO && wait <= Duration::from_secs(1), "{wait:?}");
     // Another caller has its own.
-    let mut other = open(&world, &callers.workforce).await;
+    let mut other = open(&world, &callers.back_office).await;
     assert_eq!(send(&mut other, grpc(WHO_AM_I, framed(b""))).await.status().code(), Code::Ok);
 }
 
@@ -432,7 +433,7 @@ async fn more_calls_at_once_than_the_limit_wait_for_one_to_end() {
         assert_eq!(refusal.metadata["limit"], "2", "{path}");
         assert!(refusal.retry_after().unwrap() > Duration::ZERO, "{path}");
     }
-    let mut other = open(&world, &callers.workforce).await;
+    let mut other = open(&world, &callers.back_office).await;
     assert_eq!(
         send(&mut other, grpc(WHO_AM_I, framed(b""))).await.status().code(),
         Code::Ok,
@@ -546,7 +547,7 @@ async fn a_certificate_that_stands_for_nobody_any_more_ends_its_streams_with_the
 async fn the_largest_form_errors_stay_small_and_count_all() {
     let world = World::start().await;
     let callers = Callers::of(&world).await;
-    let mut workforce = open(&world, &callers.workforce).await;
+    let mut workforce = open(&world, &callers.back_office).await;
     let mut operator = open(&world, &callers.operator).await;
 
     // 62 days of 48 slots, three fields of each wrong; request id and zone code.
@@ -622,7 +623,7 @@ async fn the_largest_form_errors_stay_small_and_count_all() {
 async fn the_largest_business_errors_stay_small_and_count_all() {
     let world = World::start().await;
     let callers = Callers::of(&world).await;
-    let mut raw = open(&world, &callers.workforce).await;
+    let mut raw = open(&world, &callers.back_office).await;
     let path = "/eservices.fulfilment.v1.FulfilmentService/PublishZones";
     let publish = |code: &str| {
         let zone = Zone {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use eservices::{
     METHODS,
     appointments::v1::{CancelAppointmentRequest, HoldAppointmentResponse},
-    fulfilment::v1::{Capability, Lease},
+    fulfilment::v1::Capability,
     orders::v1::Order,
     sandbox::v1::{AdvanceClockRequest, ResetAppointmentsRequest, advance_clock_request::Target},
 };

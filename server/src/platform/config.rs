@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use events::Events;
 pub use load::Invalid;
-pub use orders::{Orders, Pool};
+pub use orders::{Fulfilment, Orders, Pool};
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -45,12 +45,12 @@ pub struct Config {
     pub eligibility: Eligibility,
     /// Orders.
     pub orders: Orders,
+    /// Work of the field.
+    pub fulfilment: Fulfilment,
     /// Keys that sign tokens.
     pub tokens: Tokens,
     /// What is issued on the command line.
     pub certificates: Certificates,
-    /// Work of the field.
-    pub fulfilment: Fulfilment,
 }
 
 /// The environment that this server serves.
@@ -246,14 +246,6 @@ pub struct Certificates {
     pub longest_days: u16,
 }
 
-/// Work of the field.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Fulfilment {
-    /// How long a worker has its work unless it says that it goes on, seconds of machine time.
-    pub lease_seconds: u32,
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -309,9 +301,9 @@ impl Default for Config {
             log: Log { format: LogFormat::Text, filter: "info".into() },
             eligibility: Eligibility { qualification_days: 30 },
             orders: Orders::default(),
+            fulfilment: Fulfilment { lease_seconds: 300 },
             tokens: Tokens { current: String::new(), previous: String::new() },
             certificates: Certificates { longest_days: 397 },
-            fulfilment: Fulfilment { lease_seconds: 300 },
         }
     }
 }

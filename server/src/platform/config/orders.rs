@@ -1,4 +1,4 @@
-//! What is configured of orders: pools of fixed addresses, days.
+//! What is configured of orders: pools of fixed addresses, days; and of the work that they open.
 
 use std::net::Ipv4Addr;
 
@@ -16,6 +16,14 @@ pub struct Orders {
     pub quarantine_days: u16,
     /// How long a new appointment can be attached after a visit failed, days.
     pub retake_days: u16,
+}
+
+/// Work of the field.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fulfilment {
+    /// How long a worker has its work unless it says that it goes on, seconds of machine time.
+    pub lease_seconds: u32,
 }
 
 impl Default for Orders {
