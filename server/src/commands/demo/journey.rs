@@ -19,7 +19,7 @@ use crate::platform::clock::paris_day;
 pub(super) const ALPHA: &str = "Opérateur Alpha";
 const BETA: &str = "Opérateur Bêta";
 pub(super) const WORKFORCE: &str = "workforce system";
-pub(super) const BUILDING: &str = "IMB/77058/X/0218";
+const BUILDING: &str = "IMB/77058/X/0218";
 
 pub(super) type Outcome<T> = Result<T, Box<dyn Error>>;
 

@@ -13,9 +13,12 @@ use eservices_client::{Client, Watch, new_request_id};
 use tokio::time::timeout;
 
 use super::{
-    journey::{ALPHA, BUILDING, Outcome, hold_first, intervention},
+    journey::{ALPHA, Outcome, hold_first, intervention},
     show::Show,
 };
+
+/// The house that is ordered for: 10 rue Etienne Ganneron. The one that eligibility is shown on stays as it is.
+const HOUSE: &str = "IMB/77058/X/0414";
 
 /// Whoever waits longer waits for ever.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -24,7 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub async fn orders(alpha: &Client, show: &Show) -> Outcome<()> {
     lifecycle(alpha, show).await?;
     let place = place(alpha).await?;
-    let visit = ap::Intervention { appointment_type: place.appointment_type, ..intervention() };
+    let house = ap::Place { designation: Some(ap::place::Designation::Imb(HOUSE.into())) };
+    let visit =
+        ap::Intervention { place: Some(house), appointment_type: place.appointment_type, ..intervention() };
     let held = hold_first(alpha, visit).await?;
     let wanted = wanted(&place, &held);
     validate(alpha, &wanted, show).await?;
@@ -69,7 +74,7 @@ fn contact() -> pb::Contact {
 
 fn delivery() -> pb::PostalAddress {
     pb::PostalAddress {
-        number: "6".into(),
+        number: "10".into(),
         street: "RUE ETIENNE GANNERON".into(),
         complement: String::new(),
         postcode: "77600".into(),
@@ -79,7 +84,7 @@ fn delivery() -> pb::PostalAddress {
 
 /// The place of the house: an earlier run of the demo left a socket there, and the order then names it.
 async fn place(alpha: &Client) -> Outcome<ad::Place> {
-    let key = Some(ad::translate_address_request::Key::Imb(BUILDING.into()));
+    let key = Some(ad::translate_address_request::Key::Imb(HOUSE.into()));
     let answer = alpha.addresses().translate_address(ad::TranslateAddressRequest { key }).await?.into_inner();
     let building = answer.buildings.into_iter().next().ok_or("the building is not there")?;
     building.places.into_iter().next().ok_or_else(|| "the building has no place".into())
@@ -92,7 +97,7 @@ fn wanted(place: &ad::Place, held: &ap::Appointment) -> pb::NewOrder {
         qualification_reference: String::new(),
         appointment_reference: held.reference.clone(),
         contact: Some(contact()),
-        imb: BUILDING.into(),
+        imb: HOUSE.into(),
         pm: place.pm.clone(),
         pto: place.lines.first().map_or_else(String::new, |line| line.pto.clone()),
         place: Some(pb::PlaceInBuilding {
