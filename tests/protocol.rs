@@ -152,7 +152,10 @@ struct Callers {
 
 impl Callers {
     async fn of(world: &World) -> Self {
-        Self { operator: world.operator(SIRENS[0], ALL).await, workforce: world.workforce().await }
+        Self {
+            operator: world.operator(SIRENS[0], ALL).await,
+            workforce: world.system("workforce", &["logistics", "workforce"]).await,
+        }
     }
 
     fn of_method(&self, method: &Method) -> &Identity {
