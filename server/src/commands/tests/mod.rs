@@ -176,7 +176,7 @@ async fn what_does_not_fit_is_refused_in_one_line() {
         (
             "operator list --set colour=1",
             "--set colour: colour: no such key, expected one of environment, listen, tls, \
-          database, reference, limits, quota, timings, log, eligibility, tokens, certificates",
+          database, reference, limits, quota, timings, log, eligibility, orders, tokens, certificates",
         ),
     ];
     for (line, expected) in cases {

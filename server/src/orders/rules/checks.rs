@@ -163,7 +163,7 @@ impl<'a> Checks<'a> {
             Quoted::Read(said) if said.pto.is_some() && said.pto != self.wanted.pto => {
                 "the reference is about another socket"
             }
-            Quoted::Read(said) if !said.offers.iter().any(|code| *code == self.wanted.offer_code) => {
+            Quoted::Read(said) if !said.offers.contains(&self.wanted.offer_code) => {
                 "the reference is about other offers"
             }
             Quoted::Read(_) => return None,
