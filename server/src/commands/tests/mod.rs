@@ -176,7 +176,8 @@ async fn what_does_not_fit_is_refused_in_one_line() {
         (
             "operator list --set colour=1",
             "--set colour: colour: no such key, expected one of environment, listen, tls, \
-          database, reference, limits, quota, timings, log, eligibility, orders, tokens, certificates",
+          database, reference, limits, quota, timings, log, eligibility, orders, tokens, certificates, \
+          fulfilment",
         ),
     ];
     for (line, expected) in cases {
