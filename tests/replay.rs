@@ -315,7 +315,7 @@ fn mutating() -> impl Iterator<Item = (&'static str, Example)> {
 #[tokio::test]
 async fn five_at_once_are_one_effect_and_equal_bytes() {
     for (path, example) in mutating() {
-        let stage = Stage::set(path).await;
+        let mut stage = Stage::set(path).await;
         let (identity, setting) = stage.caller(example.who, 0);
         let connections = [stage.connection(identity).await, stage.connection(identity).await];
         let id = new_request_id();
@@ -346,6 +346,8 @@ async fn five_at_once_are_one_effect_and_equal_bytes() {
         assert_ne!(moved, after);
         assert_eq!(message(&call(&connections[1], path, body).await), answers[0], "{path}: later");
         assert_eq!(stage.effect().await, moved, "{path}: a replay after the state moved on");
+        // A server of PostgreSQL has so many connections, and no more.
+        stage.world.stop().await;
     }
 }
 
@@ -364,7 +366,7 @@ async fn move_on(stage: &Stage) {
 #[tokio::test]
 async fn another_caller_may_use_the_same_request_id() {
     for (path, example) in mutating() {
-        let stage = Stage::set(path).await;
+        let mut stage = Stage::set(path).await;
         let id = new_request_id();
         for n in 0..2 {
             let (identity, setting) = stage.caller(example.who, n);
@@ -390,6 +392,7 @@ async fn another_caller_may_use_the_same_request_id() {
             Who::System => ["s-planning", "s-workforce"],
         };
         assert_eq!(owners, expected, "{path}");
+        stage.world.stop().await;
     }
 }
 

@@ -109,7 +109,7 @@ enum Intent {
     Hold(ap::HoldAppointmentRequest),
     Move(ap::RescheduleAppointmentRequest),
     Cancel(ap::CancelAppointmentRequest),
-    Order(od::CreateOrderRequest),
+    Order(Box<od::CreateOrderRequest>),
     CancelOrder(od::CancelOrderRequest),
 }
 
@@ -168,7 +168,7 @@ impl Worker {
         if self.orders.is_empty() && self.dice.random_ratio(1, 2) {
             let (reference, _) = &self.alive[self.dice.random_range(0..self.alive.len())];
             let order = Some(order(&request_id[..30], reference));
-            return Intent::Order(od::CreateOrderRequest { request_id, order });
+            return Intent::Order(Box::new(od::CreateOrderRequest { request_id, order }));
         }
         let (reference, etag) = self.alive[self.dice.random_range(0..self.alive.len())].clone();
         if self.dice.random_ratio(1, 2) {

@@ -268,7 +268,8 @@ mod tests {
     /// Written by hand from docs/fulfilment.md: everything that opens work; what is not here opens none.
     #[test]
     fn what_each_step_opens() {
-        let by_hand: &[(Type, Option<Action>, State, bool, &[Capability])] = &[
+        type Step = (Type, Option<Action>, State, bool, &'static [Capability]);
+        let by_hand: &[Step] = &[
             (Type::Creation, None, State::InProgress, false, &[C::Shipping, C::Installation]),
             (Type::Creation, Some(Action::RetakeAppointment), State::InProgress, false, &[C::Installation]),
             (Type::Creation, Some(Action::RetakeAppointment), State::InProgress, true, &[C::Installation]),
