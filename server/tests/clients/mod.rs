@@ -277,7 +277,7 @@ impl Intent {
                 service.cancel_appointment(r).await.map(|a| read(&a.get_ref().appointment, a.get_ref()))
             }
             Self::Order(r) => {
-                let answered = client.orders().create_order(r).await;
+                let answered = client.orders().create_order(*r).await;
                 answered.map(|a| read_order(&a.get_ref().order, a.get_ref()))
             }
             Self::CancelOrder(r) => {
