@@ -132,7 +132,7 @@ impl<'a> Checks<'a> {
         if known {
             found.extend(self.socket(row));
         }
-        found.extend(self.appointment(row));
+        found.extend(self.appointment(row, known));
         found
     }
 
@@ -263,7 +263,8 @@ impl<'a> Checks<'a> {
         Some(refusal.condition(FIELD))
     }
 
-    fn appointment(&self, row: Option<&StructureRow>) -> Vec<Precondition> {
+    /// `known`: the place is, and with it the type of visit that it needs.
+    fn appointment(&self, row: Option<&StructureRow>, known: bool) -> Vec<Precondition> {
         const FIELD: &str = "order.appointment_reference";
         let Some(appointment) = &self.known.appointment else {
             return vec![Error::new(Reason::AppointmentUnknown, "no such appointment").condition(FIELD)];
@@ -272,7 +273,7 @@ impl<'a> Checks<'a> {
         let quote = self.quote(building, "");
         let refused = fits(appointment, &quote, self.now).err().map(|error| error.condition(FIELD));
         let expected = self.visit(building, row);
-        let unlike = wrong_visit(appointment, expected).map(|error| error.condition(FIELD));
+        let unlike = wrong_visit(appointment, expected).filter(|_| known).map(|error| error.condition(FIELD));
         refused.into_iter().chain(unlike).collect()
     }
 
