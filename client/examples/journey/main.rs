@@ -1,4 +1,5 @@
-//! An operator's first journey: who am I, may this house have fibre, find a slot, hold it, move it, give it back.
+//! An operator's first journey: who am I, may this house have fibre, find a slot, hold it, move it, give it back; then order
+//! an access and follow it until it is delivered.
 //!
 //! ```text
 //! cargo run -p eservices-server -- demo          # in one terminal
@@ -7,6 +8,8 @@
 //!
 //! Arguments come first, then the environment, then the demo's own files:
 //! `journey [ENDPOINT] [CERTIFICATE] [KEY] [CA]`, `ESERVICES_{ENDPOINT,CERTIFICATE,KEY,CA}`.
+
+mod order;
 
 use std::{env, error::Error as StdError, process::ExitCode};
 
@@ -49,7 +52,8 @@ async fn journey() -> Result<(), Box<dyn StdError>> {
     println!("connected    {endpoint}");
     who_am_i(&client).await?;
     let intervention = check_eligibility(&client).await?;
-    appointment(&client, intervention).await
+    appointment(&client, intervention).await?;
+    order::order(&client).await
 }
 
 fn setting(position: usize, variable: &str, default: &str) -> String {
