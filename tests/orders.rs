@@ -1,6 +1,9 @@
 //! Orders end to end: every refusal off the wire, what an order takes and gives back, its history and lists.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
 
 use eservices::{
     appointments::v1 as ap,
@@ -21,6 +24,7 @@ use eservices_server::{
     },
 };
 use tonic::Code;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::harness::{
     ALL, SIRENS, World, database, hold, intervention,
@@ -29,7 +33,7 @@ use crate::harness::{
 };
 
 /// What the field reports, without the field.
-struct Reported(std::sync::Arc<eservices_server::platform::Platform>, String, Report);
+struct Reported(Arc<eservices_server::platform::Platform>, String, Report);
 
 impl Command for Reported {
     type Answer = pb::Order;
@@ -677,8 +681,29 @@ const CANARIES: [&str; 10] = [
     "Canari7Zq",
 ];
 
+/// Everything that this thread's server logs, at its most talkative.
+#[derive(Clone, Default)]
+struct Logged(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Logged {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 #[tokio::test]
 async fn what_is_said_of_an_end_customer_can_be_erased() {
+    let logged = Logged::default();
+    let writer = logged.clone();
+    // The runtime of a test has one thread: what the server does is logged here. Frames as h2 sees them are not ours.
+    let _logs = tracing_subscriber::fmt()
+        .with_env_filter("trace,h2=info,hyper=info")
+        .with_writer(move || writer.clone())
+        .set_default();
     let world = World::start().await;
     world.capacity(5).await;
     let alpha = world.client(&world.operator(SIRENS[0], ALL).await).await;
@@ -715,6 +740,9 @@ async fn what_is_said_of_an_end_customer_can_be_erased() {
     let kinds: Vec<_> = left.history.iter().map(|e| e.kind.as_str()).collect();
     assert_eq!(kinds, ["ACCEPTED", "COMMENT", "CANCELLED", "CONTACT_ERASED"]);
     assert_eq!(erase(&alpha).await.unwrap(), pb::EraseContactResponse { contact: false, comments: 0 });
+    let logged = String::from_utf8_lossy(&logged.0.lock().unwrap()).into_owned();
+    assert!(logged.contains("OrderService/CreateOrder"), "the log is that of the journey");
+    assert_eq!(CANARIES.iter().filter(|canary| logged.contains(**canary)).count(), 0);
 }
 
 #[tokio::test]
