@@ -350,7 +350,8 @@ fn good_with_orders() -> (Vec<Operation>, Tables) {
     }
     t.parties[0].revision = 13;
     let confirmed = &mut t.appointments[2];
-    ("confirmed".clone_into(&mut confirmed.state), "CMD1".clone_into(&mut confirmed.order_ref));
+    "confirmed".clone_into(&mut confirmed.state);
+    "CMD1".clone_into(&mut confirmed.order_ref);
     (confirmed.version, confirmed.revision) = (2, 7);
     t.appointments.push(AppointmentRow {
         reference: "R4".into(),
