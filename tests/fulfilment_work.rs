@@ -301,18 +301,27 @@ async fn a_failed_creation_gets_its_box_back() {
     let order = place(&alpha, "ALPHA-1", &slot_id(8, "08:00")).await;
     field.does(Capability::Shipping, shipped("BX-0001")).await;
     field.does(Capability::Installation, failed("FINT04")).await;
+    // Its box is at the end customer's still when that is forgotten.
+    let request = orders::EraseContactRequest { request_id: new_request_id(), number: order.number.clone() };
+    alpha.orders().erase_contact(request).await.unwrap();
     let item = field.lease(Capability::Returns).await;
     let known = item.details.clone().unwrap();
     assert_eq!((known.box_serial.as_str(), known.order_state()), ("BX-0001", State::Failed));
     let error = refusal(say(&field.logistics, &item, returned("BX-0002")).await);
     assert_eq!(error.reason_name(), Some("BOX_UNEXPECTED"));
     assert_eq!(error.metadata("expected_serial"), Some("BX-0001"));
-    say(&field.logistics, &item, returned("BX-0001")).await.unwrap();
+    let mut request = report_request(&item, returned("BX-0001"));
+    request.comment = "Without its cable.".into();
+    field.logistics.work().report_work(request).await.unwrap();
     let boxes = "SELECT serial || ' ' || state FROM orders_boxes ORDER BY serial";
     assert_eq!(database::texts(&world.platform.db, boxes).await, ["BX-0001 returned", "BX-0002 in_stock"]);
     let told = "SELECT kind FROM events WHERE party_id = 'o-900000001' ORDER BY revision DESC LIMIT 1";
     assert_eq!(database::texts(&world.platform.db, told).await, ["orders.box_returned"]);
-    assert_eq!(state(&alpha, &order.number).await, State::Failed);
+    let read = get(&alpha, &order.number).await;
+    assert_eq!(read.order.unwrap().state(), State::Failed);
+    let last = read.history.last().unwrap();
+    assert_eq!((last.kind.as_str(), last.comment.as_str()), ("BOX_RETURNED", "Without its cable."));
+    assert_eq!((last.state(), last.author()), (State::Failed, orders::Author::Field));
 }
 
 #[tokio::test]

@@ -741,7 +741,7 @@ async fn what_is_said_of_an_end_customer_can_be_erased() {
     assert_eq!(kinds, ["ACCEPTED", "COMMENT", "CANCELLED", "CONTACT_ERASED"]);
     assert_eq!(erase(&alpha).await.unwrap(), pb::EraseContactResponse { contact: false, comments: 0 });
     let logged = String::from_utf8_lossy(&logged.0.lock().unwrap()).into_owned();
-    assert!(logged.contains("OrderService/CreateOrder"), "the log is that of the journey");
+    assert!(logged.contains("OrderService/CreateOrder"), "the log is that of the journey: {logged:.2000}");
     assert_eq!(CANARIES.iter().filter(|canary| logged.contains(**canary)).count(), 0);
 }
 

@@ -155,7 +155,7 @@ fn a_catalogue_has_as_many_offers_as_a_reference_can_name() {
     };
     assert_eq!(offers::parse("x", &many(offers::MOST)).unwrap().all().len(), offers::MOST);
     let expected = "code is one too many: a catalogue has at most 50 offers";
-    assert_eq!(problems(&many(offers::MOST + 5)), [format!("703 offer OFFER_50: {expected}")]);
+    assert_eq!(problems(&many(offers::MOST + 5)), [format!("753 offer OFFER_50: {expected}")]);
 }
 
 #[test]
@@ -164,10 +164,10 @@ fn all_defects_are_listed() {
     assert_eq!(
         problems(&two),
         [
-            "16 offer JUST_FIBRE: label_fr is missing",
-            "17 offer JUST_FIBRE: code stands twice in the catalogue",
-            "18 offer JUST_FIBRE: label unknown field",
-            "25 offer JUST_FIBRE: delay_days expected a whole number above 0",
+            "17 offer JUST_FIBRE: label_fr is missing",
+            "18 offer JUST_FIBRE: code stands twice in the catalogue",
+            "19 offer JUST_FIBRE: label unknown field",
+            "26 offer JUST_FIBRE: delay_days expected a whole number above 0",
         ]
     );
 }

@@ -242,7 +242,7 @@ fn the_release_says_what_it_was_built_from() {
             "structure.csv"
         ]
     );
-    assert_eq!((release.counts.buildings, release.counts.offers, release.counts.eservices), (1, 9, 24));
+    assert_eq!((release.counts.buildings, release.counts.offers, release.counts.eservices), (1, 10, 24));
     assert_eq!(
         reference.report().rows,
         [(IPE.to_owned(), 1), ("lignes.csv".into(), 0), ("structure.csv".into(), 0)]

@@ -104,15 +104,8 @@ impl ReportWork {
         }
     }
 
-    /// Moves the order on; a box of an order that is over only comes back into stock.
+    /// Moves the order on; where it is over its history says that the box is back.
     async fn order_after(&self, work: &mut Work, row: &WorkRow, order: Order) -> Result<State, Error> {
-        if row.capability == Capability::Returns && order.state.is_over() {
-            let (owner, resource) = (order.party_id.clone(), order.resource());
-            work.announce(&owner, &order.e_service, "orders.box_returned", &resource, order.state.as_str())
-                .await?;
-            work.note(&owner, resource, format!("action=RETURN_BOX state={}", order.state.as_str()));
-            return Ok(order.state);
-        }
         let report = Report {
             action: self.milestone.action(),
             author: Actor::Field,
@@ -120,7 +113,12 @@ impl ReportWork {
             comment: self.comment.clone(),
             facts: self.milestone.facts(),
         };
-        Ok(store::step(work, &self.platform, order, &report).await?.state)
+        let order = if row.capability == Capability::Returns && order.state.is_over() {
+            store::add_report(work, order, &report).await?
+        } else {
+            store::step(work, &self.platform, order, &report).await?
+        };
+        Ok(order.state)
     }
 }
 

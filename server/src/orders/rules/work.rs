@@ -117,6 +117,16 @@ pub const fn ended(action: Action) -> Option<Capability> {
     }
 }
 
+/// Whether `action` can end an order: then what is open of its work is given up. What else happens to an order that is over
+/// leaves the work alone that its end opened.
+#[must_use]
+pub const fn gives_up(action: Action) -> bool {
+    matches!(
+        action,
+        Action::Cancel | Action::Expire | Action::FailIntervention | Action::Complete | Action::ReturnBox
+    )
+}
+
 /// What a worker says of its work.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Milestone {

@@ -122,6 +122,23 @@ pub async fn step(
     Ok(order)
 }
 
+/// What is reported of an order that is over (its box is back): a line of its history that leaves it as it is.
+pub async fn add_report(work: &mut Work, mut order: Order, report: &Report) -> Result<Order, Error> {
+    let version = order.version;
+    order.version += 1;
+    order.entries += 1;
+    order.updated_at = work.now.as_microsecond();
+    let (owner, resource) = (order.party_id.clone(), order.resource());
+    order.revision =
+        work.announce(&owner, &order.e_service, kind(report.action), &resource, order.state.as_str()).await?;
+    if !update(&mut work.conn(), &order, version).await? {
+        return Err(Error::overtaken());
+    }
+    add_entry(&mut work.conn(), &order.number, &entry(&order, report)).await?;
+    work.note(&owner, resource, format!("action={} state={}", report.action.as_str(), order.state.as_str()));
+    Ok(order)
+}
+
 /// The socket that the technician laid becomes the order's own.
 async fn laid(work: &mut Work, order: &mut Order, report: &Report, network: &Network) -> Result<(), Error> {
     let mut violations = Violations::default();

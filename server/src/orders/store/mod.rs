@@ -17,7 +17,7 @@ pub use accesses::{
     standing as access_standing,
 };
 pub use addresses::{Held, assign as assign_address, held, release as release_address};
-pub use advance::{Report, advance, step};
+pub use advance::{Report, add_report, advance, step};
 pub use boxes::{add as add_boxes, receive as receive_box, ship as ship_box};
 pub use contacts::{Contact, erase as erase_contact, find as contact, insert as insert_contact};
 pub use history::{Entry, add as add_entry, erase_comments, of as history};

@@ -9,7 +9,7 @@ use super::{Order, boxes};
 use crate::{
     orders::rules::{
         Action, Type,
-        work::{Capability, WorkState, ended, opened},
+        work::{Capability, WorkState, ended, gives_up, opened},
     },
     platform::{db::Conn, error::Error, unit_of_work::Work},
     sql,
@@ -112,7 +112,7 @@ pub async fn follow(work: &mut Work, order: &Order, action: Option<Action>) -> R
                            WHERE number = $1 AND capability = $2 AND state IN ('open', 'leased')";
         sql!(execute, &mut work.conn(), END, &order.number, capability.as_str())?;
     }
-    if order.state.is_over() {
+    if order.state.is_over() && action.is_some_and(gives_up) {
         const CLOSE: &str =
             "UPDATE orders_work SET state = 'cancelled' WHERE number = $1 AND state IN ('open', 'leased')";
         sql!(execute, &mut work.conn(), CLOSE, &order.number)?;

@@ -186,6 +186,7 @@ fn every_fault_is_told_at_once() {
         .file("environment = \"test\"\ncolour = 1\n[database]\nconnections = 0\n[limits]\nmax_connections = true\n")
         .variable("ESERVICES_LISTEN__GRPC", "here")
         .flag("certificates.longest_days=2000")
+        .flag("fulfilment.lease_seconds=9")
         .faults();
     let keys: Vec<&str> = faults.iter().map(|f| f.split(": ").nth(1).unwrap()).collect();
     let mut sorted = keys.clone();
@@ -195,6 +196,7 @@ fn every_fault_is_told_at_once() {
         "colour",
         "database.connections",
         "environment",
+        "fulfilment.lease_seconds",
         "limits.max_connections",
         "listen.grpc",
     ];
