@@ -105,7 +105,6 @@ impl Clients {
 
 /// A request as it is sent, again and again with the same bytes.
 #[derive(Clone)]
-#[expect(clippy::large_enum_variant, reason = "a test has few of them")]
 enum Intent {
     Hold(ap::HoldAppointmentRequest),
     Move(ap::RescheduleAppointmentRequest),
