@@ -287,6 +287,8 @@ async fn a_visit_fails_with_each_code() {
         assert_eq!((last.kind.as_str(), last.code.as_str()), ("INTERVENTION_FAILED", *code));
         assert_eq!((last.comment.as_str(), last.author()), ("The duct is broken.", orders::Author::Field));
     }
+    let booked = "SELECT CAST(SUM(booked) AS BIGINT) FROM appointments_slots";
+    assert_eq!(database::number(&world.platform.db, booked).await, 0, "the places are free");
     let open = "SELECT COUNT(*) FROM orders_work WHERE state IN ('open', 'leased')";
     assert_eq!(database::number(&world.platform.db, open).await, 0);
     let held = "SELECT CAST(SUM(held) AS BIGINT) FROM network_fibres";

@@ -19,7 +19,9 @@ use eservices_server::{
         store::{Report, advance},
     },
     platform::{
+        config::Environment,
         error::Error,
+        registry::Holder,
         unit_of_work::{self, Command, Work},
     },
 };
@@ -461,6 +463,20 @@ async fn a_journey_with_an_absence() {
     assert_eq!((absent.state(), absent.failure_code.as_str()), (State::AppointmentToRetake, "FCLI07"));
     // 30 days from 24 November 2026.
     assert_eq!((absent.retake_until.as_str(), absent.appointment_reference.as_str()), ("2026-12-24", ""));
+    // The visit came to nothing: its place is free, and it is not moved any more.
+    assert_eq!(taken(&world).await, [1, 0, 1, 0, 1, 1]);
+    let booked = "SELECT CAST(SUM(booked) AS BIGINT) FROM appointments_slots";
+    assert_eq!(database::number(&world.platform.db, booked).await, 0);
+    let request = ap::GetAppointmentRequest { reference: order.appointment_reference.clone() };
+    let missed =
+        alpha.appointments().get_appointment(request).await.unwrap().into_inner().appointment.unwrap();
+    let moved = ap::RescheduleAppointmentRequest {
+        request_id: new_request_id(),
+        reference: missed.reference,
+        etag: missed.etag,
+        slot_id: slot_id(10, "08:00"),
+    };
+    assert_eq!(reason(alpha.appointments().reschedule_appointment(moved).await), "FRDV04");
 
     let retake = |appointment: String, etag: String| {
         let request = pb::RetakeAppointmentRequest {
@@ -493,7 +509,7 @@ async fn a_journey_with_an_absence() {
     let delivered = reported(&world, &order, Action::Complete, "", &[]).await.unwrap();
     assert_eq!(delivered.state(), State::Completed);
     // The socket is laid: it takes the fibre that was held, and is alive.
-    assert_eq!(taken(&world).await, [1, 2, 1, 1, 0, 1]);
+    assert_eq!(taken(&world).await, [1, 1, 1, 1, 0, 1]);
     let lines =
         database::texts(&world.platform.db, "SELECT pto || ' ' || pbo || ' ' || state FROM network_lines")
             .await;
@@ -603,7 +619,17 @@ async fn addresses_are_given_once_and_again_after_a_quarantine() {
     assert_eq!(reason(create(&alpha, third.clone()).await), "NO_ADDRESS_LEFT");
     assert_eq!(taken(&world).await, before, "the appointment is still held, not confirmed");
     cancel(&alpha, &first).await.unwrap();
+    assert_eq!(reason(create(&alpha, third.clone()).await), "NO_ADDRESS_LEFT");
+    // A pool that is cut anew begins at its first address: one is in use, the other rests.
+    assert_eq!(database::execute(&world.platform.db, "DELETE FROM orders_pools").await, 1);
     assert_eq!(reason(create(&alpha, third).await), "NO_ADDRESS_LEFT");
+    // What came back of pools that are gone is passed over, however much it is.
+    for address in 0..20 {
+        let other = format!(
+            "INSERT INTO orders_free_addresses (ipv4, free_from) VALUES ('203.0.113.{address}', {address})"
+        );
+        database::execute(&world.platform.db, Box::leak(other.into_boxed_str())).await;
+    }
     world.machine_on(10 * 86_400).await;
     let late = new_order("ALPHA-4", &hold(&alpha, &slot_id(18, "08:00")).await.reference);
     assert_eq!(create(&alpha, late).await.unwrap().ipv4, "198.51.100.8");
@@ -776,7 +802,11 @@ async fn who_held_an_address_is_told_to_its_operator_and_noted() {
     assert_eq!((holder.aid, holder.via, holder.order_number), (order.aid, order.via, order.number));
     assert_eq!(holder.until_time.unwrap().seconds, from.seconds + 3_600);
     assert_eq!(ask(&beta, 60).await, None, "as if nobody had held it");
+    // A certificate of the same operator that does not open the access's e-service.
+    let holder = Holder::operator(SIRENS[0]).unwrap();
+    let narrow = world.certificate(&holder, &["e-just"], Environment::NonProduction).await;
+    assert_eq!(ask(&world.client(&narrow).await, 60).await, None);
     let noted =
         "SELECT COUNT(*) FROM audit WHERE method = '/eservices.orders.v1.OrderService/FindAddressHolder'";
-    assert_eq!(database::number(&world.platform.db, noted).await, 6, "every question, answered or not");
+    assert_eq!(database::number(&world.platform.db, noted).await, 7, "every question, answered or not");
 }

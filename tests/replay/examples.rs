@@ -240,8 +240,12 @@ pub fn example(path: &str) -> Example {
             |setting, id| report(setting, id, "FINT04"),
             |setting, id| report(setting, id, "FINT05"),
             Effect {
-                events: 2,
-                audit_lines: 2,
+                // The order, its appointment, the work.
+                events: 3,
+                audit_lines: 3,
+                alive: -1,
+                versions: 1,
+                booked: -1,
                 order_versions: 1,
                 entries: 1,
                 addresses: -1,

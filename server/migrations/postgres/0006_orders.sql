@@ -108,6 +108,8 @@ CREATE TABLE orders_addresses (
     PRIMARY KEY (ipv4, assigned_at)
 );
 CREATE INDEX orders_addresses_aid ON orders_addresses (aid);
+-- An address has one holder at a time: never two.
+CREATE UNIQUE INDEX orders_addresses_live ON orders_addresses (ipv4) WHERE released_at IS NULL;
 
 -- How far each pool was handed out, and the addresses that came back.
 CREATE TABLE orders_pools (

@@ -84,6 +84,13 @@ impl Command for Reschedule {
         let now = work.now;
         let (mut appointment, nature) = decided_on(work, &self.caller, &self.reference, &self.etag).await?;
         machine::next(appointment.state_at(now), Action::Reschedule, instant(appointment.expires_at))?;
+        let begins =
+            store::at_place(appointment.territory(), appointment.slot_day.0, &appointment.slot_start);
+        if begins <= now {
+            return Err(Error::new(Reason::Frdv04, "the visit has begun")
+                .with("state", appointment.state.as_str())
+                .with("allowed_states", "held,confirmed"));
+        }
         if appointment.changes >= appointment.max_changes {
             return Err(Error::new(Reason::Frdv01, "the appointment can not be changed any more")
                 .with("max_changes", appointment.max_changes.to_string()));

@@ -56,7 +56,7 @@ pub struct Simulate {
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
     /// How often work is looked for, milliseconds.
-    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(10..=60_000))]
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(10..=60_000))]
     every: u64,
     /// End when nothing is left that can be played now.
     #[arg(long)]
@@ -133,7 +133,16 @@ impl Player {
         self.extend(machine).await?;
         let mut played = 0;
         for work in self.leased.values().cloned().collect::<Vec<_>>() {
-            played += usize::from(self.step(&work, business).await?);
+            played += match self.step(&work, business).await {
+                Ok(played) => usize::from(played),
+                Err(error) if is_lasting(error.code()) => {
+                    // It belongs to this piece of work: the others go on.
+                    tracing::warn!(work = %work.work_id, %error, "a piece of work cannot be played");
+                    self.leased.remove(&work.work_id);
+                    0
+                }
+                Err(error) => return Err(error),
+            };
         }
         Ok(played)
     }
@@ -219,6 +228,17 @@ impl Player {
         }
         Ok(true)
     }
+}
+
+/// Whether a fault is that of one call, and not of the server or of who calls.
+const fn is_lasting(code: tonic::Code) -> bool {
+    use tonic::Code::{
+        Cancelled, DeadlineExceeded, PermissionDenied, ResourceExhausted, Unauthenticated, Unavailable,
+    };
+    !matches!(
+        code,
+        Cancelled | DeadlineExceeded | PermissionDenied | ResourceExhausted | Unauthenticated | Unavailable
+    )
 }
 
 /// Whether the server said no for good, so that the work is not the player's any more.

@@ -5,6 +5,7 @@ use std::{net::Ipv4Addr, sync::Arc};
 use eservices::orders::v1 as pb;
 use jiff::Timestamp;
 
+use super::read::held;
 use crate::{
     orders::{
         rules::{Action, Actor},
@@ -47,6 +48,8 @@ impl Command for Erase {
 /// Which access of the caller held an address.
 pub struct Find {
     party_id: String,
+    /// Held by the caller, `,A,B,`.
+    e_services: String,
     ipv4: Ipv4Addr,
     at: Timestamp,
 }
@@ -62,7 +65,8 @@ impl Find {
         let ipv4 = violations.take("ipv4", ipv4);
         let at = request.at_time.and_then(|at| Timestamp::new(at.seconds, at.nanos).ok());
         let at = violations.take("at_time", at.ok_or("expected an instant"));
-        Some(Self { party_id: caller.party_id().to_owned(), ipv4: ipv4?, at: at? })
+        let (party_id, e_services) = (caller.party_id().to_owned(), held(caller));
+        Some(Self { party_id, e_services, ipv4: ipv4?, at: at? })
     }
 }
 
@@ -71,7 +75,8 @@ impl Command for Find {
 
     async fn run(&self, work: &mut Work) -> Result<Self::Answer, Error> {
         let (ipv4, at) = (self.ipv4.to_string(), self.at.as_microsecond());
-        let held = store::held(&mut work.conn(), &self.party_id, &ipv4, at).await?;
+        let scope = (self.party_id.as_str(), self.e_services.as_str());
+        let held = store::held(&mut work.conn(), scope, &ipv4, at).await?;
         let resource =
             held.as_ref().map_or_else(|| "addresses".to_owned(), |held| format!("orders/{}", held.number));
         work.note(&self.party_id, resource, format!("action=FIND_ADDRESS_HOLDER at={}", self.at));

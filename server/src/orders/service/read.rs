@@ -145,7 +145,7 @@ pub fn lifecycle() -> pb::GetOrderLifecycleResponse {
 }
 
 /// The e-services whose orders the caller may see, `,A,B,`.
-fn held(caller: &Caller) -> String {
+pub fn held(caller: &Caller) -> String {
     let held: Vec<&str> = E_SERVICES.into_iter().filter(|e_service| caller.holds(e_service)).collect();
     if held.is_empty() { ",,".to_owned() } else { listed(&held) }
 }

@@ -14,12 +14,14 @@ use crate::{
     sql,
 };
 
-/// How often an address that another transaction took meanwhile is looked for again.
-const ATTEMPTS: u32 = 16;
-
 #[derive(FromRow)]
 struct Taken {
     taken: i64,
+}
+
+#[derive(FromRow)]
+struct Number {
+    addresses: i64,
 }
 
 #[derive(FromRow)]
@@ -42,10 +44,10 @@ pub struct Held {
     pub released_at: Option<i64>,
 }
 
-/// Which access of one operator held an address at an instant.
+/// Which access of one operator held an address at an instant, if its e-service is one of those.
 pub async fn held(
     conn: &mut Conn<'_>,
-    party: &str,
+    (party, e_services): (&str, &str),
     ipv4: &str,
     at: i64,
 ) -> Result<Option<Held>, sqlx::Error> {
@@ -54,11 +56,13 @@ pub async fn held(
         conn,
         Held,
         "SELECT a.aid, s.via, s.number, a.assigned_at, a.released_at FROM orders_addresses a \
-         JOIN orders_accesses s ON s.aid = a.aid WHERE a.ipv4 = $1 AND a.party_id = $2 AND a.assigned_at <= $3 \
-         AND (a.released_at IS NULL OR a.released_at > $3)",
+         JOIN orders_accesses s ON s.aid = a.aid JOIN orders o ON o.number = s.number \
+         WHERE a.ipv4 = $1 AND a.party_id = $2 AND a.assigned_at <= $3 \
+         AND (a.released_at IS NULL OR a.released_at > $3) AND $4 LIKE '%,' || o.e_service || ',%'",
         ipv4,
         party,
         at,
+        e_services,
     )
 }
 
@@ -95,7 +99,8 @@ pub async fn release(work: &mut Work, config: &Orders, aid: &str) -> Result<(), 
         sql!(
             execute,
             conn,
-            "INSERT INTO orders_free_addresses (ipv4, free_from) VALUES ($1, $2)",
+            "INSERT INTO orders_free_addresses (ipv4, free_from) VALUES ($1, $2) \
+             ON CONFLICT (ipv4) DO UPDATE SET free_from = excluded.free_from",
             &address.ipv4,
             free_from.as_microsecond(),
         )?;
@@ -103,6 +108,8 @@ pub async fn release(work: &mut Work, config: &Orders, aid: &str) -> Result<(), 
     Ok(())
 }
 
+/// The next address that no access ever had. A pool that was cut anew meets addresses that are in use, or at rest: they are
+/// passed over.
 async fn fresh(conn: &mut Conn<'_>, config: &Orders) -> Result<Option<String>, sqlx::Error> {
     for pool in config.pools() {
         let name = pool.to_string();
@@ -111,21 +118,23 @@ async fn fresh(conn: &mut Conn<'_>, config: &Orders) -> Result<Option<String>, s
         sql!(execute, conn, BEGIN, &name)?;
         const TAKE: &str =
             "UPDATE orders_pools SET taken = taken + 1 WHERE pool = $1 AND taken < $2 RETURNING taken";
-        let taken = sql!(optional, conn, Taken, TAKE, &name, i64::from(pool.size()))?;
-        let place = taken.and_then(|row| u32::try_from(row.taken - 1).ok());
-        if let Some(address) = place.and_then(|place| pool.address(place)) {
-            return Ok(Some(address.to_string()));
+        while let Some(row) = sql!(optional, conn, Taken, TAKE, &name, i64::from(pool.size()))? {
+            let place = u32::try_from(row.taken - 1).ok();
+            let Some(address) = place.and_then(|place| pool.address(place)) else { break };
+            let ipv4 = address.to_string();
+            const KNOWN: &str = "SELECT (SELECT COUNT(*) FROM orders_addresses WHERE ipv4 = $1 AND released_at IS NULL) \
+                                 + (SELECT COUNT(*) FROM orders_free_addresses WHERE ipv4 = $1) AS addresses";
+            if sql!(one, conn, Number, KNOWN, &ipv4)?.addresses == 0 {
+                return Ok(Some(ipv4));
+            }
         }
     }
     Ok(None)
 }
 
-async fn returned(conn: &mut Conn<'_>, config: &Orders, now: i64) -> Result<Option<String>, sqlx::Error> {
-    #[derive(FromRow)]
-    struct Waiting {
-        addresses: i64,
-    }
-    for _ in 0..ATTEMPTS {
+/// The address that rested longest, if its quarantine is over.
+async fn returned(conn: &mut Conn<'_>, config: &Orders, now: i64) -> Result<Option<String>, Error> {
+    loop {
         const TAKE: &str = "DELETE FROM orders_free_addresses WHERE ipv4 = (SELECT ipv4 FROM orders_free_addresses \
                             WHERE free_from <= $1 ORDER BY free_from, ipv4 LIMIT 1) RETURNING ipv4";
         if let Some(address) = sql!(optional, conn, Address, TAKE, now)? {
@@ -137,9 +146,10 @@ async fn returned(conn: &mut Conn<'_>, config: &Orders, now: i64) -> Result<Opti
             continue;
         }
         const LEFT: &str = "SELECT COUNT(*) AS addresses FROM orders_free_addresses WHERE free_from <= $1";
-        if sql!(one, conn, Waiting, LEFT, now)?.addresses == 0 {
+        if sql!(one, conn, Number, LEFT, now)?.addresses == 0 {
             return Ok(None);
         }
+        // Another work took the one that was looked at, and others are left.
+        return Err(Error::overtaken());
     }
-    Ok(None)
 }

@@ -73,7 +73,8 @@ pub async fn step(
 ) -> Result<Order, Error> {
     let network = platform.network.load();
     // Days that are over count, whether or not the sweeper came by.
-    let overdue = order.is_overdue(paris_day(work.now)) && report.action != Action::Expire;
+    let over = matches!(report.action, Action::Expire | Action::EraseContact);
+    let overdue = order.is_overdue(paris_day(work.now)) && !over;
     let standing = if overdue { State::Failed } else { order.state };
     order.state = machine::next(order.kind, standing, report.action)?;
     if order.state != State::AppointmentToRetake {
@@ -86,7 +87,6 @@ pub async fn step(
         }
         Action::ReportAbsence => {
             order.failure_code.clone_from(&report.code);
-            order.appointment_ref.clear();
             let days = i64::from(platform.config.orders.retake_days);
             order.retake_until = paris_day(work.now).saturating_add(days.days()).to_string();
         }
@@ -105,8 +105,14 @@ pub async fn step(
     let (owner, resource) = (order.party_id.clone(), order.resource());
     order.revision =
         work.announce(&owner, &order.e_service, kind(report.action), &resource, order.state.as_str()).await?;
-    if report.action == Action::Cancel && !order.appointment_ref.is_empty() {
-        appointments::release(work, &owner, &order.appointment_ref).await?;
+    // A visit that will not be, or that came to nothing: its place is free, and nobody moves it any more.
+    let in_vain = matches!(report.action, Action::Cancel | Action::ReportAbsence | Action::FailIntervention);
+    if in_vain && !order.appointment_ref.is_empty() {
+        let reference = match report.action {
+            Action::ReportAbsence => std::mem::take(&mut order.appointment_ref),
+            _ => order.appointment_ref.clone(),
+        };
+        appointments::release(work, &owner, &reference).await?;
     }
     let gone = order.state == State::Failed && order.kind == Type::Creation;
     let held = std::mem::take(&mut order.fibre_held);

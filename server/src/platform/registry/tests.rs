@@ -286,7 +286,7 @@ async fn forms_are_checked() {
         "{error}"
     );
     let error = grant(&db, at(0), &system, &texts(&["tao"]), &catalogue).await.unwrap_err().to_string();
-    assert_eq!(error, "no such role \"tao\", expected one of logistics, workforce");
+    assert_eq!(error, "no such role \"tao\", expected one of logistics, reference, workforce");
     let error = withdraw(&db, at(0), &operator, &texts(&["e-rdv"]), &catalogue).await.unwrap_err();
     assert!(matches!(error, Error::Invalid(_)));
     let nothing = register_certificate(&db, at(0), &certificate(&operator, "01", &[]), &catalogue).await;
