@@ -9,4 +9,6 @@ pub mod store;
 mod wire;
 
 pub use service::{Service, lapse_due, sweep};
-pub use wire::{booked_slot_to_wire, intervention_to_wire, slot_to_wire, state_to_wire, visit_to_wire};
+pub use wire::{
+    booked_slot_to_wire, intervention_to_wire, slot_to_wire, state_to_wire, street_number, visit_to_wire,
+};

@@ -153,7 +153,8 @@ fn place(
 }
 
 /// Number and complement of a building; empty where the street has no numbers or the number is unknown.
-fn street_number(building: &eservices_reference::Building) -> String {
+#[must_use]
+pub fn street_number(building: &eservices_reference::Building) -> String {
     let number = building.number.filter(|n| *n > 0).map_or_else(String::new, |n| n.to_string());
     number + building.complement.map_or_else(String::new, |c| c.to_string()).as_str()
 }

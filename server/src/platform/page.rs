@@ -45,6 +45,12 @@ pub fn size(asked: u32, violations: &mut Violations) -> i64 {
     }
 }
 
+/// The values of a filter as a query takes them for `LIKE`: `,A,B,`; empty if there are none.
+#[must_use]
+pub fn listed(values: &[&str]) -> String {
+    if values.is_empty() { String::new() } else { format!(",{},", values.join(",")) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::fit;

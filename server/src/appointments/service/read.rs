@@ -247,8 +247,8 @@ impl List {
                 .collect(),
         };
         let mut filter = Filter {
-            states: listed(&states),
-            natures: listed(&natures),
+            states: page::listed(&states),
+            natures: page::listed(&natures),
             first_day: request.first_day,
             last_day: request.last_day,
             after: None,
@@ -306,9 +306,4 @@ impl List {
         let appointments = rows.iter().map(|a| wire::appointment(a, now)).collect();
         Ok(pb::ListAppointmentsResponse { appointments, next_page_token })
     }
-}
-
-/// `,A,B,`, or nothing: for `LIKE`.
-fn listed(values: &[&str]) -> String {
-    if values.is_empty() { String::new() } else { format!(",{},", values.join(",")) }
 }

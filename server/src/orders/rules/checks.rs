@@ -17,6 +17,7 @@ use crate::{
     appointments::{
         rules::VisitType,
         store::{Appointment, Quote, fits},
+        street_number,
     },
     eligibility::{
         Qualification,
@@ -304,7 +305,6 @@ impl<'a> Checks<'a> {
 /// What an order says of the appointment it quotes.
 #[must_use]
 pub fn quote(party_id: &str, reference: &str, number: &str, nature: &str, building: &Building) -> Quote {
-    let street_number = building.number.filter(|n| *n > 0).map_or_else(String::new, |n| n.to_string());
     Quote {
         party_id: party_id.to_owned(),
         reference: reference.to_owned(),
@@ -313,8 +313,7 @@ pub fn quote(party_id: &str, reference: &str, number: &str, nature: &str, buildi
         imb: building.imb.to_string(),
         commune_code: building.insee.to_string(),
         street_code: building.rivoli.as_ref().map_or_else(String::new, ToString::to_string),
-        street_number: street_number
-            + building.complement.map_or_else(String::new, |c| c.to_string()).as_str(),
+        street_number: street_number(building),
     }
 }
 

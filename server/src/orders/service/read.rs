@@ -68,8 +68,8 @@ impl List {
         let from = instant("created_from", request.created_from.as_ref(), i64::MIN, &mut violations);
         let before = instant("created_before", request.created_before.as_ref(), i64::MAX, &mut violations);
         let mut filter = Filter {
-            types: listed(&types),
-            states: listed(&states),
+            types: page::listed(&types),
+            states: page::listed(&states),
             e_services: held(caller),
             operator_reference: request.operator_reference,
             aid: request.aid,
@@ -147,7 +147,7 @@ pub fn lifecycle() -> pb::GetOrderLifecycleResponse {
 /// The e-services whose orders the caller may see, `,A,B,`.
 pub fn held(caller: &Caller) -> String {
     let held: Vec<&str> = E_SERVICES.into_iter().filter(|e_service| caller.holds(e_service)).collect();
-    if held.is_empty() { ",,".to_owned() } else { listed(&held) }
+    if held.is_empty() { ",,".to_owned() } else { page::listed(&held) }
 }
 
 fn instant(
@@ -159,9 +159,4 @@ fn instant(
     let Some(found) = found else { return unbounded };
     let micros = jiff::Timestamp::new(found.seconds, found.nanos).map(jiff::Timestamp::as_microsecond);
     violations.take(field, micros.map_err(|_| "expected an instant")).unwrap_or(unbounded)
-}
-
-/// `,A,B,`, or nothing: for `LIKE`.
-fn listed(values: &[&str]) -> String {
-    if values.is_empty() { String::new() } else { format!(",{},", values.join(",")) }
 }
