@@ -15,11 +15,11 @@ use tonic::Code;
 use crate::harness::{
     ALL, SIRENS, World, database,
     field::{
-        Field, absent, completed, disconnected, failed, handle, installed, lease, lease_request,
-        report_request, returned, say, shipped, started,
+        Field, absent, completed, disconnected, failed, handle, installed, lease, lease_request, lost,
+        not_activated, report_request, returned, say, shipped, started,
     },
     hold,
-    orders::{new_order, place},
+    orders::{exchange, exchange_request, get, kinds, place, terminate},
     reason, refusal, slot_id,
 };
 
@@ -28,51 +28,14 @@ const PTO: &str = "FI-0A1B-2C3D";
 /// How long a lease is, seconds: the configuration's default.
 const LEASE: i64 = 300;
 
-async fn get(client: &Client, number: &str) -> orders::GetOrderResponse {
-    let request = orders::GetOrderRequest { number: number.into() };
-    client.orders().get_order(request).await.unwrap().into_inner()
-}
-
 async fn state(client: &Client, number: &str) -> State {
     get(client, number).await.order.unwrap().state()
-}
-
-async fn kinds(client: &Client, number: &str) -> String {
-    let history = get(client, number).await.history;
-    history.iter().map(|e| e.kind.as_str()).collect::<Vec<_>>().join(" ")
 }
 
 /// Every piece of work: kind, state and token.
 async fn work(world: &World) -> Vec<String> {
     let text = "SELECT capability || ' ' || state || ' ' || CAST(token AS TEXT) FROM orders_work ORDER BY capability, token";
     database::texts(&world.platform.db, text).await
-}
-
-async fn terminate(client: &Client, aid: &str, reference: &str) -> Result<orders::Order, tonic::Status> {
-    let request = orders::TerminateAccessRequest {
-        request_id: new_request_id(),
-        aid: aid.into(),
-        operator_reference: reference.into(),
-        ..Default::default()
-    };
-    client.orders().terminate_access(request).await.map(|answer| answer.into_inner().order.unwrap())
-}
-
-fn exchange_request(aid: &str, reference: &str) -> orders::ExchangeBoxRequest {
-    let new = new_order(reference, "");
-    orders::ExchangeBoxRequest {
-        request_id: new_request_id(),
-        aid: aid.into(),
-        operator_reference: reference.into(),
-        contact: new.contact,
-        delivery_address: new.delivery_address,
-        ..Default::default()
-    }
-}
-
-async fn exchange(client: &Client, aid: &str, reference: &str) -> Result<orders::Order, tonic::Status> {
-    let request = exchange_request(aid, reference);
-    client.orders().exchange_box(request).await.map(|answer| answer.into_inner().order.unwrap())
 }
 
 /// An operator whose brand is not its name.
@@ -684,6 +647,9 @@ async fn every_form_error_is_named_at_once() {
     assert_eq!(said(failed("FINT14")).await, ["intervention_failed.code"]);
     assert_eq!(said(failed("FAUT01")).await, ["comment"]);
     assert_eq!(said(returned("")).await, ["box_returned.box_serial"]);
+    assert_eq!(said(lost("bx")).await, ["box_lost.box_serial"]);
+    assert_eq!(said(not_activated("FINT14")).await, ["activation_failed.code"]);
+    assert_eq!(said(not_activated("FAUT01")).await, ["comment"]);
     let wrong = pb::InterventionOk {
         ont_serial: "1234".into(),
         pto: "FI".into(),

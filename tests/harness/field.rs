@@ -56,6 +56,14 @@ impl Field {
         say(self.of(capability), &item, report).await.unwrap()
     }
 
+    /// Keeps a lease alive; the work as it is now.
+    pub async fn kept(&self, item: &LeasedWork) -> LeasedWork {
+        let request = pb::ExtendLeaseRequest { request_id: new_request_id(), leases: vec![handle(item)] };
+        let answer = self.of(item.details.as_ref().unwrap().capability()).work().extend_lease(request).await;
+        let [kept] = &answer.unwrap().into_inner().items[..] else { panic!("one lease, one item") };
+        kept.clone()
+    }
+
     /// Delivers the one order that is under way.
     pub async fn deliver(&self, serial: &str, pto: &str) {
         self.deliver_all(&[serial], &[pto]).await;
@@ -142,6 +150,14 @@ pub fn failed(code: &str) -> Report {
 
 pub fn completed() -> Report {
     Report::Completed(ActivationCompleted {})
+}
+
+pub fn not_activated(code: &str) -> Report {
+    Report::ActivationFailed(pb::ActivationFailed { code: code.into() })
+}
+
+pub fn lost(serial: &str) -> Report {
+    Report::BoxLost(pb::BoxLost { box_serial: serial.into() })
 }
 
 pub fn disconnected() -> Report {

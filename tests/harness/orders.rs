@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use eservices::orders::v1::{
-    CancelOrderRequest, Contact, CreateOrderRequest, NewOrder, Order, PlaceInBuilding, PostalAddress,
+    CancelOrderRequest, Contact, CreateOrderRequest, ExchangeBoxRequest, GetOrderRequest, GetOrderResponse,
+    NewOrder, Order, PlaceInBuilding, PostalAddress, TerminateAccessRequest,
 };
 use eservices_client::{Client, new_request_id};
 use eservices_server::{
@@ -62,6 +63,48 @@ pub async fn create(client: &Client, order: NewOrder) -> Result<Order, Status> {
 pub async fn place(client: &Client, operator_reference: &str, slot: &str) -> Order {
     let held = hold(client, slot).await;
     create(client, new_order(operator_reference, &held.reference)).await.unwrap()
+}
+
+/// An order with its history.
+pub async fn get(client: &Client, number: &str) -> GetOrderResponse {
+    let request = GetOrderRequest { number: number.into() };
+    client.orders().get_order(request).await.unwrap().into_inner()
+}
+
+/// What happened to an order, oldest first.
+pub async fn kinds(client: &Client, number: &str) -> String {
+    let history = get(client, number).await.history;
+    history.iter().map(|e| e.kind.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+/// Orders the end of an access.
+pub async fn terminate(client: &Client, aid: &str, reference: &str) -> Result<Order, Status> {
+    let request = TerminateAccessRequest {
+        request_id: new_request_id(),
+        aid: aid.into(),
+        operator_reference: reference.into(),
+        ..Default::default()
+    };
+    client.orders().terminate_access(request).await.map(|answer| answer.into_inner().order.unwrap())
+}
+
+/// Another box for an access, sent to where the first one went.
+pub fn exchange_request(aid: &str, reference: &str) -> ExchangeBoxRequest {
+    let new = new_order(reference, "");
+    ExchangeBoxRequest {
+        request_id: new_request_id(),
+        aid: aid.into(),
+        operator_reference: reference.into(),
+        contact: new.contact,
+        delivery_address: new.delivery_address,
+        ..Default::default()
+    }
+}
+
+/// Orders another box for an access.
+pub async fn exchange(client: &Client, aid: &str, reference: &str) -> Result<Order, Status> {
+    let request = exchange_request(aid, reference);
+    client.orders().exchange_box(request).await.map(|answer| answer.into_inner().order.unwrap())
 }
 
 /// Cancels an order.

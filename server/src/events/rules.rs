@@ -43,11 +43,17 @@ pub const KINDS: &[Kind] = &[
     Kind { name: "orders.customer_absent", e_services: ORDERS, tells: "a new appointment is wanted" },
     Kind { name: "orders.appointment_retaken", e_services: ORDERS, tells: "a new appointment is attached" },
     Kind { name: "orders.intervention_failed", e_services: ORDERS, tells: "the order failed; it says why" },
+    Kind { name: "orders.activation_failed", e_services: ORDERS, tells: "the order failed; it says why" },
     Kind { name: "orders.expired", e_services: ORDERS, tells: "no new appointment came in time" },
     Kind { name: "orders.cancelled", e_services: ORDERS, tells: "cancelled by the operator" },
     Kind { name: "orders.completed", e_services: ORDERS, tells: "the access is delivered" },
     Kind { name: "orders.disconnected", e_services: ORDERS, tells: "the access is off" },
     Kind { name: "orders.box_returned", e_services: ORDERS, tells: "the old box came back" },
+    Kind {
+        name: "orders.box_lost",
+        e_services: ORDERS,
+        tells: "a box was lost on its way, or does not come back",
+    },
     Kind { name: "orders.contact_erased", e_services: ORDERS, tells: "the end customer's data are gone" },
     Kind { name: "sandbox.clock_changed", e_services: &["sandbox-clock"], tells: "business time was moved" },
     Kind {

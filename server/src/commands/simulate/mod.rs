@@ -16,8 +16,8 @@ use self::scenario::Step;
 
 const EXAMPLES: &str = "\
 Scenarios, named by an order (NewOrder.scenario): NOMINAL or nothing, BUILDING_NOT_FOUND, CUSTOMER_ABSENT (at the first
-visit), OPTICAL_BUDGET_TOO_LOW, WORKER_LOST (its work is taken over when its lease ends). A visit is played when the
-business clock has reached its slot: move it by SandboxService.
+visit), OPTICAL_BUDGET_TOO_LOW, BOX_LOST (the parcel never arrives, another box is sent), WORKER_LOST (its work is taken over
+when its lease ends). A visit is played when the business clock has reached its slot: move it by SandboxService.
 
 Examples:
   eservices-server simulate --url https://localhost:50051 --ca var/demo/root.pem \\
@@ -130,7 +130,7 @@ impl Player {
         for capability in CAPABILITIES {
             self.lease(capability).await?;
         }
-        self.extend(machine).await?;
+        self.extend(machine, business).await?;
         let mut played = 0;
         for work in self.leased.values().cloned().collect::<Vec<_>>() {
             played += match self.step(&work, business).await {
@@ -160,21 +160,25 @@ impl Player {
         Ok(())
     }
 
-    /// Keeps alive what waits for its slot.
-    async fn extend(&mut self, machine: i64) -> Result<(), eservices_client::Error> {
-        let ends = |work: &pb::LeasedWork| work.lease_end_time.map_or(0, |at| at.seconds);
-        let ending: Vec<String> = self
-            .leased
-            .values()
-            .filter(|work| ends(work) - machine < LEFT_SECONDS)
-            .map(|work| work.work_id.clone())
-            .collect();
-        for id in ending {
+    /// Keeps alive what waits for its slot, and learns what a visit that is due finds: an appointment that moved, a box that
+    /// left.
+    async fn extend(&mut self, machine: i64, business: i64) -> Result<(), eservices_client::Error> {
+        let ending =
+            |work: &&pb::LeasedWork| work.lease_end_time.map_or(0, |at| at.seconds) - machine < LEFT_SECONDS;
+        let due = |work: &&pb::LeasedWork| {
+            work.details.as_ref().is_some_and(|details| scenario::is_due_visit(details, business))
+        };
+        let wanted = self.leased.values().filter(|work| ending(work) || due(work));
+        for id in wanted.map(|work| work.work_id.clone()).collect::<Vec<_>>() {
             let Some(work) = self.leased.get_mut(&id) else { continue };
             let lease = pb::Lease { work_id: id.clone(), fencing_token: work.fencing_token };
             let request = pb::ExtendLeaseRequest { request_id: new_request_id(), leases: vec![lease] };
             match self.client.work().extend_lease(request).await {
-                Ok(answer) => work.lease_end_time = answer.into_inner().lease_end_time,
+                Ok(answer) => {
+                    if let Some(now) = answer.into_inner().items.pop() {
+                        *work = now;
+                    }
+                }
                 // Another worker has it, or the order ended.
                 Err(status) if is_refusal(&status) => drop(self.leased.remove(&id)),
                 Err(status) => return Err(status.into()),
@@ -212,13 +216,7 @@ impl Player {
             report: Some(report),
         };
         match self.client.work().report_work(request).await {
-            Ok(answer) if goes_on => {
-                if let Some(details) =
-                    self.leased.get_mut(&work.work_id).and_then(|work| work.details.as_mut())
-                {
-                    details.order_state = answer.into_inner().order_state;
-                }
-            }
+            Ok(_) if goes_on => {}
             Ok(_) => drop(self.leased.remove(&work.work_id)),
             Err(status) if is_refusal(&status) => {
                 tracing::info!(work = %work.work_id, error = %status, "a report was refused");

@@ -5,8 +5,8 @@
 
 use eservices::{
     fulfilment::v1::{
-        AccessDisconnected, ActivationCompleted, BoxReturned, BoxShipped, Capability, ConstructionStarted,
-        CustomerAbsent, InterventionFailed, InterventionOk, LeasedWork, WorkDetails,
+        AccessDisconnected, ActivationCompleted, BoxLost, BoxReturned, BoxShipped, Capability,
+        ConstructionStarted, CustomerAbsent, InterventionFailed, InterventionOk, LeasedWork, WorkDetails,
         report_work_request::Report,
     },
     orders::v1::OrderState,
@@ -41,9 +41,15 @@ pub fn next(work: &LeasedWork, details: &WorkDetails, now: i64) -> Step {
     }
 }
 
-fn visit(work: &LeasedWork, details: &WorkDetails, now: i64) -> Step {
+/// Whether it is a visit whose slot has begun.
+#[must_use]
+pub fn is_due_visit(details: &WorkDetails, now: i64) -> bool {
     let starts = details.slot.as_ref().and_then(|slot| slot.start_time).map_or(i64::MIN, |at| at.seconds);
-    if now < starts {
+    details.capability() == Capability::Installation && now >= starts
+}
+
+fn visit(work: &LeasedWork, details: &WorkDetails, now: i64) -> Step {
+    if !is_due_visit(details, now) {
         return Step::Wait;
     }
     let building = details.order_state() == OrderState::UnderConstruction;
@@ -55,6 +61,10 @@ fn visit(work: &LeasedWork, details: &WorkDetails, now: i64) -> Step {
             Step::Report(Report::CustomerAbsent(CustomerAbsent { code: "FCLI07".to_owned() }), false)
         }
         "OPTICAL_BUDGET_TOO_LOW" if building => failed("FINT05"),
+        // The first box alone.
+        "BOX_LOST" if details.box_serial == box_serial(&format!("{}-S1", details.order_number)) => {
+            Step::Report(Report::BoxLost(BoxLost { box_serial: details.box_serial.clone() }), true)
+        }
         "WORKER_LOST" if building && work.fencing_token == 1 => Step::Vanish,
         _ if !building => Step::Report(Report::ConstructionStarted(ConstructionStarted {}), true),
         _ => {

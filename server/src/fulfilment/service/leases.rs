@@ -52,35 +52,39 @@ impl Command for LeaseWork {
             let kind = self.wanted.capability.as_str();
             work.note(&self.party_id, "work", format!("capability={kind} leased={}", ids.join(",")));
         }
-        let item = |lease: Lease| pb::LeasedWork {
-            work_id: lease.work_id,
-            fencing_token: lease.token,
-            lease_end_time: Some(to_wire(until)),
-            details: None,
-        };
-        Ok(pb::LeaseWorkResponse { items: leased.into_iter().map(item).collect() })
+        Ok(pb::LeaseWorkResponse { items: leased.iter().map(|lease| item(lease, until)).collect() })
     }
 }
 
-/// The answer with what the worker needs to know of the work that it still has.
-pub async fn with_details(
-    platform: &Platform,
-    party: &str,
-    mut answer: pb::LeaseWorkResponse,
-) -> Result<pb::LeaseWorkResponse, Error> {
-    let ids: Vec<&str> = answer.items.iter().map(|item| item.work_id.as_str()).collect();
+/// A lease as it is stored with an answer.
+fn item(lease: &Lease, until: Timestamp) -> pb::LeasedWork {
+    pb::LeasedWork {
+        work_id: lease.work_id.clone(),
+        fencing_token: lease.token,
+        lease_end_time: Some(to_wire(until)),
+        details: None,
+    }
+}
+
+/// Adds what the worker needs to know of the work that it still has.
+pub async fn detail(platform: &Platform, party: &str, items: &mut [pb::LeasedWork]) -> Result<(), Error> {
+    let ids: Vec<&str> = items.iter().map(|item| item.work_id.as_str()).collect();
     if ids.is_empty() {
-        return Ok(answer);
+        return Ok(());
     }
     let mut reader = platform.db.read().await?;
     let found = store::details(&mut reader.conn(), party, &ids).await?;
     drop(reader);
-    let mut found: BTreeMap<(String, i64), _> =
-        found.into_iter().map(|d| ((d.work_id.clone(), d.token), d)).collect();
-    for item in &mut answer.items {
+    let now = platform.clock.machine().as_microsecond();
+    let mut found: BTreeMap<(String, i64), _> = found
+        .into_iter()
+        .filter(|d| d.lease_until > now)
+        .map(|d| ((d.work_id.clone(), d.token), d))
+        .collect();
+    for item in items {
         item.details = found.remove(&(item.work_id.clone(), item.fencing_token)).map(wire::details);
     }
-    Ok(answer)
+    Ok(())
 }
 
 /// Keep leases alive.
@@ -103,7 +107,10 @@ impl Command for Extend {
             role = keep(work, &self.caller, lease, until).await?.capability.role();
         }
         told(work, &self.caller, (role, "fulfilment.leases_extended", "extended"), &self.leases).await?;
-        Ok(pb::ExtendLeaseResponse { lease_end_time: Some(to_wire(until)) })
+        Ok(pb::ExtendLeaseResponse {
+            lease_end_time: Some(to_wire(until)),
+            items: self.leases.iter().map(|lease| item(lease, until)).collect(),
+        })
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
             Action, Actor, State,
             work::{Capability, Milestone, WorkState},
         },
-        store::{self, Lease, Order, Report, WorkRow},
+        store::{self, Fate, Lease, Order, Report, WorkRow},
     },
     platform::{
         Platform,
@@ -49,8 +49,8 @@ impl Command for ReportWork {
         let found = found.ok_or_else(|| Error::not_found("Work", &self.lease.work_id))?;
         require(&self.caller, found.capability)?;
         work.lock_owner(&found.party_id).await?;
-        let row = self.lease_holds(work).await?;
-        if self.milestone.of() != row.capability {
+        let row = self.lease_holds(work, found.capability).await?;
+        if !self.milestone.fits(row.capability) {
             return Err(Error::new(Reason::WorkReportUnfit, "the report does not fit the work")
                 .with("capability", row.capability.as_str())
                 .with("expected_reports", row.capability.reports()));
@@ -72,9 +72,18 @@ impl Command for ReportWork {
 }
 
 impl ReportWork {
-    /// The work as the report leaves it, if the lease is the caller's.
-    async fn lease_holds(&self, work: &mut Work) -> Result<WorkRow, Error> {
-        if self.milestone.ends_work() {
+    /// The work as the report leaves it, if the lease is the caller's. A parcel that is gone is gone: that is heard too where
+    /// its order ended meanwhile.
+    async fn lease_holds(&self, work: &mut Work, capability: Capability) -> Result<WorkRow, Error> {
+        if matches!(self.milestone, Milestone::BoxShipped { .. }) && capability == Capability::Shipping {
+            let now = work.machine_now().as_microsecond();
+            let party = self.caller.party_id();
+            let in_vain = store::done_in_vain(&mut work.conn(), party, &self.lease, now).await?;
+            if let Some(row) = in_vain {
+                return Ok(row);
+            }
+        }
+        if self.milestone.ends(capability) {
             return finish(work, &self.caller, &self.lease, WorkState::Done).await;
         }
         let until = end_of_lease(work, self.platform.config.fulfilment.lease_seconds);
@@ -88,13 +97,19 @@ impl ReportWork {
             Milestone::BoxShipped { serial, .. } => {
                 store::ship_box(&mut work.conn(), serial, &order.aid, &order.number, now).await
             }
-            Milestone::BoxReturned { serial } => {
-                let right = *serial == row.box_serial;
-                if right && store::receive_box(&mut work.conn(), serial, now).await? {
+            Milestone::BoxReturned { serial } | Milestone::BoxLost { serial } => {
+                let (awaited, what) = match row.capability {
+                    Capability::Returns => (&row.box_serial, "another box is to come back"),
+                    _ => (&order.box_serial, "another box was sent, or none"),
+                };
+                let fate = match self.milestone {
+                    Milestone::BoxLost { .. } => Fate::Lost,
+                    _ => Fate::Returned,
+                };
+                if serial == awaited && store::settle_box(&mut work.conn(), serial, fate, now).await? {
                     return Ok(());
                 }
-                Err(Error::new(Reason::BoxUnexpected, "another box is to come back")
-                    .with("expected_serial", &row.box_serial))
+                Err(Error::new(Reason::BoxUnexpected, what).with("expected_serial", awaited))
             }
             Milestone::InterventionOk { pto, .. } if !order.pto.is_empty() && order.pto != pto.as_str() => {
                 Err(Error::new(Reason::SocketUnexpected, "the order names another socket")
@@ -104,7 +119,7 @@ impl ReportWork {
         }
     }
 
-    /// Moves the order on; where it is over its history says that the box is back.
+    /// Moves the order on; where it is over its history says what became of the box.
     async fn order_after(&self, work: &mut Work, row: &WorkRow, order: Order) -> Result<State, Error> {
         let report = Report {
             action: self.milestone.action(),
@@ -113,7 +128,8 @@ impl ReportWork {
             comment: self.comment.clone(),
             facts: self.milestone.facts(),
         };
-        let order = if row.capability == Capability::Returns && order.state.is_over() {
+        let of_a_box = matches!(row.capability, Capability::Returns | Capability::Shipping);
+        let order = if of_a_box && order.state.is_over() {
             store::add_report(work, order, &report).await?
         } else {
             store::step(work, &self.platform, order, &report).await?

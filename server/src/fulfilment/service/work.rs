@@ -59,8 +59,9 @@ impl WorkService for Service {
             seconds: self.0.config.fulfilment.lease_seconds,
         };
         let origin = sender.origin("/eservices.fulfilment.v1.WorkService/LeaseWork", request_id);
-        let leased = execute(&self.0, origin, command).await?;
-        Ok(Response::new(leases::with_details(&self.0, caller.party_id(), leased).await?))
+        let mut leased = execute(&self.0, origin, command).await?;
+        leases::detail(&self.0, caller.party_id(), &mut leased.items).await?;
+        Ok(Response::new(leased))
     }
 
     async fn extend_lease(
@@ -74,8 +75,11 @@ impl WorkService for Service {
         let request_id = violations.finish(request_id)?;
         let seconds = self.0.config.fulfilment.lease_seconds;
         let command = Extend { caller: sender.caller.clone(), leases, seconds };
+        let party_id = sender.caller.party_id().to_owned();
         let origin = sender.origin("/eservices.fulfilment.v1.WorkService/ExtendLease", request_id);
-        Ok(Response::new(execute(&self.0, origin, command).await?))
+        let mut extended = execute(&self.0, origin, command).await?;
+        leases::detail(&self.0, &party_id, &mut extended.items).await?;
+        Ok(Response::new(extended))
     }
 
     async fn release_lease(

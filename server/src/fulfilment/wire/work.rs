@@ -164,11 +164,7 @@ pub fn milestone(
             Milestone::CustomerAbsent { code: said.code }
         }
         R::InterventionFailed(said) => {
-            if !is_failure_code(&said.code) {
-                violations.push("intervention_failed.code", "expected a code of ACCES, for instance FINT04");
-            } else if said.code == "FAUT01" && comment.is_empty() {
-                violations.push("comment", "expected what happened: FAUT01 says nothing by itself");
-            }
+            failure_code("intervention_failed.code", &said.code, comment, violations);
             Milestone::InterventionFailed { code: said.code }
         }
         R::Completed(_) => Milestone::Completed,
@@ -177,9 +173,26 @@ pub fn milestone(
             let serial = box_serial("box_returned.box_serial", &said.box_serial, violations);
             Milestone::BoxReturned { serial: serial? }
         }
+        R::ActivationFailed(said) => {
+            failure_code("activation_failed.code", &said.code, comment, violations);
+            Milestone::ActivationFailed { code: said.code }
+        }
+        R::BoxLost(said) => {
+            let serial = box_serial("box_lost.box_serial", &said.box_serial, violations);
+            Milestone::BoxLost { serial: serial? }
+        }
     };
     let comment = if comment.is_empty() { Some(String::new()) } else { self::comment(comment, violations) };
     Some((milestone, comment?))
+}
+
+/// The code of what failed for good.
+fn failure_code(field: &str, code: &str, comment: &str, violations: &mut Violations) {
+    if !is_failure_code(code) {
+        violations.push(field, "expected a code of ACCES, for instance FINT04");
+    } else if code == "FAUT01" && comment.is_empty() {
+        violations.push("comment", "expected what happened: FAUT01 says nothing by itself");
+    }
 }
 
 fn intervention(said: &pb::InterventionOk, violations: &mut Violations) -> Option<Milestone> {
@@ -293,7 +306,11 @@ pub fn details(d: Details) -> pb::WorkDetails {
         slot,
         contact: Some(contact).filter(|_| known && (shipping || visit)),
         delivery_address: Some(delivery).filter(|_| known && shipping),
-        box_serial: d.return_serial,
+        box_serial: match capability {
+            Capability::Returns => d.return_serial,
+            Capability::Installation | Capability::Activation => d.sent_serial,
+            Capability::Shipping | Capability::Disconnection => String::new(),
+        },
         scenario: d.scenario,
     }
 }

@@ -94,6 +94,10 @@ words!(
         Disconnect = "DISCONNECT",
         /// The old box is back.
         ReturnBox = "RETURN_BOX",
+        /// The access can not be switched on, with its reason.
+        FailActivation = "FAIL_ACTIVATION",
+        /// A box is lost: the one that was sent, or the one that is awaited.
+        LoseBox = "LOSE_BOX",
     }
 );
 words!(
@@ -121,12 +125,16 @@ pub const TABLE: &[(Type, State, Action, State)] = &[
     (T::Creation, S::InProgress, A::StartConstruction, S::UnderConstruction),
     (T::Creation, S::InProgress, A::ReportAbsence, S::AppointmentToRetake),
     (T::Creation, S::InProgress, A::FailIntervention, S::Failed),
+    (T::Creation, S::InProgress, A::LoseBox, S::InProgress),
     (T::Creation, S::UnderConstruction, A::ShipBox, S::UnderConstruction),
     (T::Creation, S::UnderConstruction, A::FinishIntervention, S::Installed),
     (T::Creation, S::UnderConstruction, A::ReportAbsence, S::AppointmentToRetake),
     (T::Creation, S::UnderConstruction, A::FailIntervention, S::Failed),
+    (T::Creation, S::UnderConstruction, A::LoseBox, S::UnderConstruction),
     (T::Creation, S::Installed, A::ShipBox, S::Installed),
     (T::Creation, S::Installed, A::Complete, S::Completed),
+    (T::Creation, S::Installed, A::FailActivation, S::Failed),
+    (T::Creation, S::Installed, A::LoseBox, S::Installed),
     (T::Creation, S::AppointmentToRetake, A::RetakeAppointment, S::InProgress),
     (T::Creation, S::AppointmentToRetake, A::Cancel, S::Failed),
     (T::Creation, S::AppointmentToRetake, A::Expire, S::Failed),
@@ -134,9 +142,11 @@ pub const TABLE: &[(Type, State, Action, State)] = &[
     (T::Termination, S::InProgress, A::Cancel, S::Failed),
     (T::Termination, S::InProgress, A::Disconnect, S::WaitingForBoxReturn),
     (T::Termination, S::WaitingForBoxReturn, A::ReturnBox, S::Completed),
+    (T::Termination, S::WaitingForBoxReturn, A::LoseBox, S::Completed),
     (T::BoxExchange, S::InProgress, A::Cancel, S::Failed),
     (T::BoxExchange, S::InProgress, A::ShipBox, S::WaitingForBoxReturn),
     (T::BoxExchange, S::WaitingForBoxReturn, A::ReturnBox, S::Completed),
+    (T::BoxExchange, S::WaitingForBoxReturn, A::LoseBox, S::Completed),
 ];
 
 impl State {
@@ -185,6 +195,8 @@ impl Action {
             Self::Complete => "COMPLETED",
             Self::Disconnect => "DISCONNECTED",
             Self::ReturnBox => "BOX_RETURNED",
+            Self::FailActivation => "ACTIVATION_FAILED",
+            Self::LoseBox => "BOX_LOST",
         }
     }
 }

@@ -61,10 +61,12 @@ impl Capability {
     pub const fn reports(self) -> &'static str {
         match self {
             Self::Shipping => "box_shipped",
-            Self::Installation => "construction_started,intervention_ok,customer_absent,intervention_failed",
-            Self::Activation => "completed",
+            Self::Installation => {
+                "construction_started,intervention_ok,customer_absent,intervention_failed,box_lost"
+            }
+            Self::Activation => "completed,activation_failed,box_lost",
             Self::Disconnection => "disconnected",
-            Self::Returns => "box_returned",
+            Self::Returns => "box_returned,box_lost",
         }
     }
 }
@@ -89,11 +91,11 @@ pub const fn opened(
         {
             &[C::Activation]
         }
-        (Type::Creation, Some(Action::Cancel | Action::Expire | Action::FailIntervention))
-            if shipped && matches!(state, State::Failed) =>
-        {
-            &[C::Returns]
-        }
+        (
+            Type::Creation,
+            Some(Action::Cancel | Action::Expire | Action::FailIntervention | Action::FailActivation),
+        ) if shipped && matches!(state, State::Failed) => &[C::Returns],
+        (Type::Creation, Some(Action::LoseBox)) => &[C::Shipping],
         (Type::Termination, None) => &[C::Disconnection],
         (Type::Termination, Some(Action::Disconnect)) if shipped => &[C::Returns],
         (Type::BoxExchange, None) => &[C::Shipping],
@@ -110,7 +112,7 @@ pub const fn ended(action: Action) -> Option<Capability> {
         Action::FinishIntervention | Action::ReportAbsence | Action::FailIntervention => {
             Some(Capability::Installation)
         }
-        Action::Complete => Some(Capability::Activation),
+        Action::Complete | Action::FailActivation => Some(Capability::Activation),
         Action::Disconnect => Some(Capability::Disconnection),
         Action::ReturnBox => Some(Capability::Returns),
         _ => None,
@@ -123,7 +125,13 @@ pub const fn ended(action: Action) -> Option<Capability> {
 pub const fn gives_up(action: Action) -> bool {
     matches!(
         action,
-        Action::Cancel | Action::Expire | Action::FailIntervention | Action::Complete | Action::ReturnBox
+        Action::Cancel
+            | Action::Expire
+            | Action::FailIntervention
+            | Action::FailActivation
+            | Action::Complete
+            | Action::ReturnBox
+            | Action::LoseBox
     )
 }
 
@@ -160,6 +168,11 @@ pub enum Milestone {
     },
     /// The access is on.
     Completed,
+    /// The access can not be switched on.
+    ActivationFailed {
+        /// Interop code.
+        code: String,
+    },
     /// The access is off.
     Disconnected,
     /// The box came back.
@@ -167,21 +180,28 @@ pub enum Milestone {
         /// Box.
         serial: String,
     },
+    /// A box is lost.
+    BoxLost {
+        /// Box.
+        serial: String,
+    },
 }
 
 impl Milestone {
-    /// The kind of work that it is said of.
+    /// Whether it can be said of such work.
     #[must_use]
-    pub const fn of(&self) -> Capability {
+    pub const fn fits(&self, capability: Capability) -> bool {
+        use Capability as C;
         match self {
-            Self::BoxShipped { .. } => Capability::Shipping,
+            Self::BoxShipped { .. } => matches!(capability, C::Shipping),
             Self::ConstructionStarted
             | Self::InterventionOk { .. }
             | Self::CustomerAbsent { .. }
-            | Self::InterventionFailed { .. } => Capability::Installation,
-            Self::Completed => Capability::Activation,
-            Self::Disconnected => Capability::Disconnection,
-            Self::BoxReturned { .. } => Capability::Returns,
+            | Self::InterventionFailed { .. } => matches!(capability, C::Installation),
+            Self::Completed | Self::ActivationFailed { .. } => matches!(capability, C::Activation),
+            Self::Disconnected => matches!(capability, C::Disconnection),
+            Self::BoxReturned { .. } => matches!(capability, C::Returns),
+            Self::BoxLost { .. } => matches!(capability, C::Installation | C::Activation | C::Returns),
         }
     }
 
@@ -197,20 +217,28 @@ impl Milestone {
             Self::Completed => Action::Complete,
             Self::Disconnected => Action::Disconnect,
             Self::BoxReturned { .. } => Action::ReturnBox,
+            Self::ActivationFailed { .. } => Action::FailActivation,
+            Self::BoxLost { .. } => Action::LoseBox,
         }
     }
 
-    /// Whether the work is done with it.
+    /// Whether work of this kind is done with it. A visit goes on without the box.
     #[must_use]
-    pub const fn ends_work(&self) -> bool {
-        !matches!(self, Self::ConstructionStarted)
+    pub const fn ends(&self, capability: Capability) -> bool {
+        match self {
+            Self::ConstructionStarted => false,
+            Self::BoxLost { .. } => !matches!(capability, Capability::Installation),
+            _ => true,
+        }
     }
 
     /// The Interop code of what went wrong; empty if nothing did.
     #[must_use]
     pub fn code(&self) -> &str {
         match self {
-            Self::CustomerAbsent { code } | Self::InterventionFailed { code } => code,
+            Self::CustomerAbsent { code }
+            | Self::InterventionFailed { code }
+            | Self::ActivationFailed { code } => code,
             _ => "",
         }
     }
@@ -228,7 +256,7 @@ impl Milestone {
                 facts.sort();
                 facts
             }
-            Self::BoxReturned { serial } => vec![("box_serial", serial.clone())],
+            Self::BoxReturned { serial } | Self::BoxLost { serial } => vec![("box_serial", serial.clone())],
             _ => Vec::new(),
         }
     }
@@ -288,6 +316,10 @@ mod tests {
             (Type::Creation, Some(Action::Cancel), State::Failed, true, &[C::Returns]),
             (Type::Creation, Some(Action::Expire), State::Failed, true, &[C::Returns]),
             (Type::Creation, Some(Action::FailIntervention), State::Failed, true, &[C::Returns]),
+            (Type::Creation, Some(Action::FailActivation), State::Failed, true, &[C::Returns]),
+            (Type::Creation, Some(Action::LoseBox), State::InProgress, false, &[C::Shipping]),
+            (Type::Creation, Some(Action::LoseBox), State::UnderConstruction, false, &[C::Shipping]),
+            (Type::Creation, Some(Action::LoseBox), State::Installed, false, &[C::Shipping]),
             (Type::Termination, None, State::InProgress, true, &[C::Disconnection]),
             (Type::Termination, Some(Action::Disconnect), State::WaitingForBoxReturn, true, &[C::Returns]),
             (Type::BoxExchange, None, State::InProgress, true, &[C::Shipping]),
@@ -301,9 +333,13 @@ mod tests {
                     let known = by_hand
                         .iter()
                         .find(|(t, a, s, b, _)| (t, *a, *s, *b) == (order, Some(*action), *to, shipped));
-                    // An exchange is never without a box that shipped once it ships.
+                    // An exchange is never without a box that shipped once it ships, nor is a lost box still there.
                     let expected = known.map_or(&[][..], |(.., opens)| *opens);
-                    if (*order, *action, shipped) != (Type::BoxExchange, Action::ShipBox, false) {
+                    let never = [
+                        (Type::BoxExchange, Action::ShipBox, false),
+                        (Type::Creation, Action::LoseBox, true),
+                    ];
+                    if !never.contains(&(*order, *action, shipped)) {
                         assert_eq!(opens, expected, "{order:?} {from:?} {action:?} {shipped}");
                     }
                     found += opens.len();

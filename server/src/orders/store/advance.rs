@@ -9,8 +9,8 @@ use eservices_reference::{
 use jiff::ToSpan as _;
 
 use super::{
-    Entry, Order, add_entry, find_any, follow_work, free_socket, holder, release_address, set_access_state,
-    take_socket, update,
+    Entry, Order, add_entry, ask_back, find_any, follow_work, free_socket, holder, release_address,
+    set_access_state, take_socket, update,
 };
 use crate::{
     appointments::store as appointments,
@@ -81,10 +81,7 @@ pub async fn step(
         order.retake_until.clear();
     }
     match report.action {
-        Action::ShipBox => {
-            report.fact("parcel_number").clone_into(&mut order.parcel_number);
-            report.fact("box_serial").clone_into(&mut order.box_serial);
-        }
+        Action::ShipBox => sent(&mut order, report),
         Action::ReportAbsence => {
             order.failure_code.clone_from(&report.code);
             let days = i64::from(platform.config.orders.retake_days);
@@ -92,19 +89,17 @@ pub async fn step(
         }
         Action::RetakeAppointment => order.failure_code.clear(),
         Action::Cancel => "FCLI04".clone_into(&mut order.failure_code),
-        Action::FailIntervention => order.failure_code.clone_from(&report.code),
+        Action::FailIntervention | Action::FailActivation => order.failure_code.clone_from(&report.code),
+        Action::LoseBox if order.kind == Type::Creation => {
+            order.parcel_number.clear();
+            order.box_serial.clear();
+        }
         Action::FinishIntervention if order.pto.is_empty() => {
             laid(work, &mut order, report, &network).await?
         }
         _ => {}
     }
-    let version = order.version;
-    order.version += 1;
-    order.entries += 1;
-    order.updated_at = work.now.as_microsecond();
-    let (owner, resource) = (order.party_id.clone(), order.resource());
-    order.revision =
-        work.announce(&owner, &order.e_service, kind(report.action), &resource, order.state.as_str()).await?;
+    let version = tell(work, &mut order, report).await?;
     // A visit that will not be, or that came to nothing: its place is free, and nobody moves it any more.
     let in_vain = matches!(report.action, Action::Cancel | Action::ReportAbsence | Action::FailIntervention);
     if in_vain && !order.appointment_ref.is_empty() {
@@ -112,37 +107,58 @@ pub async fn step(
             Action::ReportAbsence => std::mem::take(&mut order.appointment_ref),
             _ => order.appointment_ref.clone(),
         };
-        appointments::release(work, &owner, &reference).await?;
+        appointments::release(work, &order.party_id, &reference).await?;
     }
     let gone = order.state == State::Failed && order.kind == Type::Creation;
     let held = std::mem::take(&mut order.fibre_held);
     order.fibre_held = if gone || report.action == Action::FinishIntervention { 0 } else { held };
-    if !update(&mut work.conn(), &order, version).await? {
-        return Err(Error::overtaken());
-    }
-    add_entry(&mut work.conn(), &order.number, &entry(&order, report)).await?;
+    keep(work, &order, version, report).await?;
     access(work, platform, &order, report, gone).await?;
     follow_work(work, &order, Some(report.action)).await?;
     in_network(work, &order, report, &network, held > order.fibre_held).await?;
-    work.note(&owner, resource, format!("action={} state={}", report.action.as_str(), order.state.as_str()));
     Ok(order)
 }
 
-/// What is reported of an order that is over (its box is back): a line of its history that leaves it as it is.
+/// What is reported of an order that is over: a line of its history that leaves it as it is. A box that left for it all the
+/// same is asked back.
 pub async fn add_report(work: &mut Work, mut order: Order, report: &Report) -> Result<Order, Error> {
+    if report.action == Action::ShipBox {
+        sent(&mut order, report);
+    }
+    let version = tell(work, &mut order, report).await?;
+    keep(work, &order, version, report).await?;
+    if report.action == Action::ShipBox {
+        ask_back(work, &order, &order.box_serial).await?;
+    }
+    Ok(order)
+}
+
+fn sent(order: &mut Order, report: &Report) {
+    report.fact("parcel_number").clone_into(&mut order.parcel_number);
+    report.fact("box_serial").clone_into(&mut order.box_serial);
+}
+
+/// Announces the next version of an order; answers the one before.
+async fn tell(work: &mut Work, order: &mut Order, report: &Report) -> Result<i64, Error> {
     let version = order.version;
     order.version += 1;
     order.entries += 1;
     order.updated_at = work.now.as_microsecond();
-    let (owner, resource) = (order.party_id.clone(), order.resource());
+    let (resource, state) = (order.resource(), order.state.as_str());
     order.revision =
-        work.announce(&owner, &order.e_service, kind(report.action), &resource, order.state.as_str()).await?;
-    if !update(&mut work.conn(), &order, version).await? {
+        work.announce(&order.party_id, &order.e_service, kind(report.action), &resource, state).await?;
+    Ok(version)
+}
+
+/// Stores an order that was announced, its line of history and its line of audit.
+async fn keep(work: &mut Work, order: &Order, version: i64, report: &Report) -> Result<(), Error> {
+    if !update(&mut work.conn(), order, version).await? {
         return Err(Error::overtaken());
     }
-    add_entry(&mut work.conn(), &order.number, &entry(&order, report)).await?;
-    work.note(&owner, resource, format!("action={} state={}", report.action.as_str(), order.state.as_str()));
-    Ok(order)
+    add_entry(&mut work.conn(), &order.number, &entry(order, report)).await?;
+    let details = format!("action={} state={}", report.action.as_str(), order.state.as_str());
+    work.note(&order.party_id, order.resource(), details);
+    Ok(())
 }
 
 /// The socket that the technician laid becomes the order's own.
@@ -175,7 +191,7 @@ async fn access(
         release_address(work, &platform.config.orders, &order.aid).await?;
         free_socket(&mut work.conn(), &order.aid).await?;
     } else if report.action == Action::Complete
-        || (order.kind, report.action) == (Type::BoxExchange, Action::ReturnBox)
+        || (order.kind == Type::BoxExchange && matches!(report.action, Action::ReturnBox | Action::LoseBox))
     {
         set_access_state(&mut work.conn(), &order.aid, "active", &order.box_serial, now).await?;
     }
@@ -197,7 +213,7 @@ async fn in_network(
     }
     let state = match report.action {
         Action::FinishIntervention => "ACTIVE",
-        Action::Disconnect => "INACTIVE",
+        Action::Disconnect | Action::FailActivation => "INACTIVE",
         _ => return Ok(()),
     };
     if order.pto.is_empty() {
@@ -253,5 +269,7 @@ const fn kind(action: Action) -> &'static str {
         Action::Complete => "orders.completed",
         Action::Disconnect => "orders.disconnected",
         Action::ReturnBox => "orders.box_returned",
+        Action::FailActivation => "orders.activation_failed",
+        Action::LoseBox => "orders.box_lost",
     }
 }

@@ -1,4 +1,4 @@
-//! The stock of boxes: a serial ships once, by a condition on its own row.
+//! The stock of boxes: a serial ships once, and comes back or is lost once, by a condition on its own row.
 
 use sqlx::FromRow;
 
@@ -48,17 +48,32 @@ pub async fn ship(conn: &mut Conn<'_>, serial: &str, aid: &str, number: &str, no
     })
 }
 
-/// The box that the end customer of an access has besides `new`; none if there is none.
+/// The box that the end customer of an access has besides `new`; none if there is none. One that left for an order that was
+/// over is awaited by that order's own work, and is not meant.
 pub async fn at_customer(conn: &mut Conn<'_>, aid: &str, new: &str) -> Result<Option<String>, sqlx::Error> {
-    const OTHER: &str =
-        "SELECT serial FROM orders_boxes WHERE aid = $1 AND aid <> '' AND state = 'shipped' AND serial <> $2";
+    const OTHER: &str = "SELECT serial FROM orders_boxes b WHERE aid = $1 AND aid <> '' AND state = 'shipped' AND serial <> $2 \
+         AND NOT EXISTS (SELECT 1 FROM orders_work w WHERE w.number = b.number AND w.capability = 'returns' \
+         AND w.state IN ('open', 'leased') AND w.box_serial = b.serial)";
     let row = sql!(optional, conn, Serial, OTHER, aid, new)?;
     Ok(row.map(|row| row.serial))
 }
 
-/// Receives a box that is at an end customer; false if it is not.
-pub async fn receive(conn: &mut Conn<'_>, serial: &str, now: i64) -> Result<bool, sqlx::Error> {
-    const RECEIVE: &str =
-        "UPDATE orders_boxes SET state = 'returned', updated_at = $2 WHERE serial = $1 AND state = 'shipped'";
-    Ok(sql!(execute, conn, RECEIVE, serial, now)? == 1)
+/// What becomes of a box that has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is back.
+    Returned,
+    /// It is lost, and stays so.
+    Lost,
+}
+
+/// Books a box out that is on its way or at an end customer; false if it is not.
+pub async fn settle(conn: &mut Conn<'_>, serial: &str, fate: Fate, now: i64) -> Result<bool, sqlx::Error> {
+    const SETTLE: &str =
+        "UPDATE orders_boxes SET state = $2, updated_at = $3 WHERE serial = $1 AND state = 'shipped'";
+    let state = match fate {
+        Fate::Returned => "returned",
+        Fate::Lost => "lost",
+    };
+    Ok(sql!(execute, conn, SETTLE, serial, state, now)? == 1)
 }

@@ -18,7 +18,7 @@ pub use accesses::{
 };
 pub use addresses::{Held, assign as assign_address, held, release as release_address};
 pub use advance::{Report, add_report, advance, step};
-pub use boxes::{add as add_boxes, receive as receive_box, ship as ship_box};
+pub use boxes::{Fate, add as add_boxes, settle as settle_box, ship as ship_box};
 pub use contacts::{Contact, erase as erase_contact, find as contact, insert as insert_contact};
 pub use history::{Entry, add as add_entry, erase_comments, of as history};
 pub use orders::{
@@ -26,7 +26,8 @@ pub use orders::{
 };
 pub use sockets::{free as free_socket, holder, take as take_socket};
 pub use work::{
-    Filter as WorkFilter, Lease, Wanted, WorkRow, end as end_lease, extend as extend_lease,
-    find as find_work, follow as follow_work, lease, list as list_work, open as open_work,
+    Filter as WorkFilter, Lease, Wanted, WorkRow, ask_back, done_in_vain, end as end_lease,
+    extend as extend_lease, find as find_work, follow as follow_work, lease, list as list_work,
+    open as open_work,
 };
 pub use work_details::{Details, details};

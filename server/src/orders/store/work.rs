@@ -130,6 +130,12 @@ pub async fn follow(work: &mut Work, order: &Order, action: Option<Action>) -> R
     Ok(())
 }
 
+/// Opens the way back of a box that left for an order that is over.
+pub async fn ask_back(work: &mut Work, order: &Order, serial: &str) -> Result<(), Error> {
+    let now = work.now.as_microsecond();
+    Ok(insert(&mut work.conn(), order, Capability::Returns, serial, now).await?)
+}
+
 async fn insert(
     conn: &mut Conn<'_>,
     order: &Order,
@@ -223,7 +229,7 @@ pub async fn extend(
     lease: &Lease,
     until: i64,
 ) -> Result<Option<WorkRow>, sqlx::Error> {
-    change(conn, party, lease, WorkState::Leased, until).await
+    change(conn, party, lease, (WorkState::Leased, WorkState::Leased), until).await
 }
 
 /// Ends a lease at `now` (machine time) with its work open again or done; none if it is not the party's any more.
@@ -234,22 +240,43 @@ pub async fn end(
     state: WorkState,
     now: i64,
 ) -> Result<Option<WorkRow>, sqlx::Error> {
-    change(conn, party, lease, state, now).await
+    change(conn, party, lease, (WorkState::Leased, state), now).await
+}
+
+/// What was done although the work was given up meanwhile: done; none if the party was not the last to have it.
+pub async fn done_in_vain(
+    conn: &mut Conn<'_>,
+    party: &str,
+    lease: &Lease,
+    now: i64,
+) -> Result<Option<WorkRow>, sqlx::Error> {
+    change(conn, party, lease, (WorkState::Cancelled, WorkState::Done), now).await
 }
 
 async fn change(
     conn: &mut Conn<'_>,
     party: &str,
     lease: &Lease,
-    state: WorkState,
+    (from, to): (WorkState, WorkState),
     until: i64,
 ) -> Result<Option<WorkRow>, sqlx::Error> {
     const CHANGE: &str = concat!(
-        "UPDATE orders_work SET state = $4, lease_until = $5 \
-         WHERE work_id = $1 AND state = 'leased' AND lease_owner = $2 AND token = $3 RETURNING ",
+        "UPDATE orders_work SET state = $5, lease_until = $6 \
+         WHERE work_id = $1 AND state = $4 AND lease_owner = $2 AND token = $3 RETURNING ",
         columns!()
     );
-    sql!(optional, conn, WorkRow, CHANGE, &lease.work_id, party, lease.token, state.as_str(), until)
+    sql!(
+        optional,
+        conn,
+        WorkRow,
+        CHANGE,
+        &lease.work_id,
+        party,
+        lease.token,
+        from.as_str(),
+        to.as_str(),
+        until
+    )
 }
 
 /// A page of work, oldest first.

@@ -23,6 +23,8 @@ pub struct Details {
     pub capability: Capability,
     /// Box that is to come back.
     pub return_serial: String,
+    /// Box that was sent.
+    pub sent_serial: String,
     /// Order.
     pub number: String,
     /// What the order is about.
@@ -100,7 +102,7 @@ impl Details {
     }
 }
 
-const SELECT: &str = "SELECT w.work_id, w.token, w.lease_until, w.capability, w.box_serial AS return_serial, o.number, \
+const SELECT: &str = "SELECT w.work_id, w.token, w.lease_until, w.capability, w.box_serial AS return_serial, o.box_serial AS sent_serial, o.number, \
     o.type AS kind, o.state, o.offer_code, o.aid, o.imb, o.pm, o.pbo, o.pto, o.batiment, o.escalier, o.etage, \
     o.number_in_street, o.street, o.postcode, o.commune, o.commune_code, o.scenario, p.brand_name, p.brand_phone, \
     p.brand_sender, COALESCE(c.last_name, '') AS last_name, COALESCE(c.first_name, '') AS first_name, \

@@ -22,8 +22,8 @@ use crate::platform::error::Violations;
 pub const LONGEST_COMMENT: usize = 512;
 
 /// How the simulator can play an order.
-pub const SCENARIOS: [&str; 5] =
-    ["NOMINAL", "BUILDING_NOT_FOUND", "CUSTOMER_ABSENT", "OPTICAL_BUDGET_TOO_LOW", "WORKER_LOST"];
+pub const SCENARIOS: [&str; 6] =
+    ["NOMINAL", "BUILDING_NOT_FOUND", "CUSTOMER_ABSENT", "OPTICAL_BUDGET_TOO_LOW", "BOX_LOST", "WORKER_LOST"];
 
 /// The code of a mandatory field that is missing, and of one that is malformed.
 const MISSING: &str = "FIMP15";
