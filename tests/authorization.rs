@@ -88,6 +88,7 @@ const MATRIX: &[(&str, For)] = &[
     ("/eservices.orders.v1.OrderService/FindAddressHolder", ORDERS),
     ("/eservices.orders.v1.OrderService/GetOrder", ORDERS),
     ("/eservices.orders.v1.OrderService/ListOrders", ORDERS),
+    ("/eservices.orders.v1.OrderService/ExportOrders", ORDERS),
     ("/eservices.orders.v1.OrderService/CountOrders", ORDERS),
     ("/eservices.orders.v1.OrderService/GetOrderLifecycle", ORDERS),
     ("/eservices.fulfilment.v1.FulfilmentService/PublishZones", For::Workforce),
@@ -151,6 +152,7 @@ OrderService/CountOrders operator with e-just-fibre or e-just
 OrderService/CreateOrder ! operator with e-just-fibre or e-just
 OrderService/EraseContact ! operator with e-just-fibre or e-just
 OrderService/ExchangeBox ! operator with e-just-fibre or e-just
+OrderService/ExportOrders operator with e-just-fibre or e-just
 OrderService/FindAddressHolder ! operator with e-just-fibre or e-just
 OrderService/GetOrder operator with e-just-fibre or e-just
 OrderService/GetOrderLifecycle operator with e-just-fibre or e-just

@@ -117,6 +117,7 @@ fn personal_data_is_marked() {
         "eservices.orders.v1.Contact.phone",
         "eservices.orders.v1.ExchangeBoxRequest.aid",
         "eservices.orders.v1.ExchangeBoxRequest.comment",
+        "eservices.orders.v1.ExportOrdersResponse.lines",
         "eservices.orders.v1.Fact.value",
         "eservices.orders.v1.FindAddressHolderRequest.ipv4",
         "eservices.orders.v1.HistoryEntry.comment",

@@ -7,12 +7,13 @@ use eservices::{
     orders::v1::{self as orders, OrderState as State},
 };
 use eservices_client::{Client, new_request_id};
+use eservices_server::platform::{config::Environment, registry::Holder};
 
 use crate::harness::{
     ALL, SIRENS, World, database,
     field::{
-        Field, completed, failed, handle, installed, lease, lost, not_activated, returned, say, shipped,
-        started,
+        Field, absent, completed, disconnected, failed, handle, installed, lease, lost, not_activated,
+        not_shipped, report_request, returned, say, shipped, started,
     },
     hold,
     orders::{cancelled, create, exchange, get, kinds, new_order, place, terminate},
@@ -92,25 +93,36 @@ async fn another_box_is_sent_for_one_that_never_arrived() {
 
 #[tokio::test]
 async fn what_awaited_a_box_ends_without_it() {
-    let (world, field, alpha) = world(2).await;
+    let (world, field, alpha) = world(3).await;
     let creation = place(&alpha, "ALPHA-1", &slot_id(8, "08:00")).await;
     field.deliver("BX-0001", PTO).await;
     let change = exchange(&alpha, &creation.aid, "ALPHA-2").await.unwrap();
-    field.does(Capability::Shipping, shipped("BX-0002")).await;
+    field.does(Capability::Shipping, shipped("BX-0003")).await;
+    // The new one never arrives: it is sent anew, and the old one is not awaited meanwhile.
     let item = field.lease(Capability::Returns).await;
     assert_eq!(reason(say(&field.logistics, &item, lost("BX-0002")).await), "BOX_UNEXPECTED");
+    assert_eq!(reason(say(&field.logistics, &item, returned("BX-0003")).await), "BOX_UNEXPECTED");
+    let answer = say(&field.logistics, &item, lost("BX-0003")).await.unwrap();
+    assert_eq!((answer.work_state(), answer.order_state()), (WorkState::Done, State::InProgress));
+    assert_eq!(get(&alpha, &change.number).await.order.unwrap().box_serial, "");
+    assert_eq!(lease(&field.logistics, Capability::Returns, 1).await.unwrap(), []);
+    field.does(Capability::Shipping, shipped("BX-0002")).await;
+    let item = field.lease(Capability::Returns).await;
     let answer = say(&field.logistics, &item, lost("BX-0001")).await.unwrap();
     assert_eq!((answer.work_state(), answer.order_state()), (WorkState::Done, State::Completed));
-    assert_eq!(kinds(&alpha, &change.number).await, "ACCEPTED BOX_SHIPPED BOX_LOST");
+    assert_eq!(
+        kinds(&alpha, &change.number).await,
+        "ACCEPTED BOX_SHIPPED BOX_LOST BOX_SHIPPED BOX_NOT_RETURNED"
+    );
     let access = "SELECT state || ' ' || box_serial FROM orders_accesses";
     assert_eq!(database::texts(&world.platform.db, access).await, ["active BX-0002"]);
 
     let end = terminate(&alpha, &creation.aid, "ALPHA-3").await.unwrap();
-    field.does(Capability::Disconnection, crate::harness::field::disconnected()).await;
+    field.does(Capability::Disconnection, disconnected()).await;
     let answer = field.does(Capability::Returns, lost("BX-0002")).await;
     assert_eq!(answer.order_state(), State::Completed);
-    assert_eq!(kinds(&alpha, &end.number).await, "ACCEPTED DISCONNECTED BOX_LOST");
-    assert_eq!(boxes(&world).await, ["BX-0001 lost", "BX-0002 lost"]);
+    assert_eq!(kinds(&alpha, &end.number).await, "ACCEPTED DISCONNECTED BOX_NOT_RETURNED");
+    assert_eq!(boxes(&world).await, ["BX-0001 lost", "BX-0002 lost", "BX-0003 lost"]);
     none_open(&world).await;
 }
 
@@ -120,9 +132,17 @@ async fn a_failed_order_gives_its_box_up() {
     let order = place(&alpha, "ALPHA-1", &slot_id(8, "08:00")).await;
     field.does(Capability::Shipping, shipped("BX-0001")).await;
     field.does(Capability::Installation, failed("FINT04")).await;
-    let answer = field.does(Capability::Returns, lost("BX-0001")).await;
+    let item = field.lease(Capability::Returns).await;
+    let request =
+        pb::ReportWorkRequest { comment: "Moved away.".into(), ..report_request(&item, lost("BX-0001")) };
+    let answer = field.logistics.work().report_work(request).await.unwrap().into_inner();
     assert_eq!((answer.work_state(), answer.order_state()), (WorkState::Done, State::Failed));
-    assert_eq!(kinds(&alpha, &order.number).await, "ACCEPTED BOX_SHIPPED INTERVENTION_FAILED BOX_LOST");
+    assert_eq!(
+        kinds(&alpha, &order.number).await,
+        "ACCEPTED BOX_SHIPPED INTERVENTION_FAILED BOX_NOT_RETURNED"
+    );
+    assert_eq!(get(&alpha, &order.number).await.history.last().unwrap().comment, "Moved away.");
+    assert_eq!(events(&world).await.last().unwrap(), "orders.box_not_returned");
     assert_eq!(boxes(&world).await, ["BX-0001 lost"]);
     none_open(&world).await;
 }
@@ -176,17 +196,21 @@ fn short_hold() -> ap::HoldAppointmentRequest {
 async fn a_parcel_handed_over_while_its_order_ended_comes_back() {
     let (world, field, alpha) = world(3).await;
     let order = place(&alpha, "ALPHA-1", &slot_id(8, "08:00")).await;
+    let lapsed = field.lease(Capability::Shipping).await;
+    world.machine_on(301).await;
     let parcel = field.lease(Capability::Shipping).await;
     let number = cancelled(&alpha, order).await.number;
     none_open(&world).await;
-    // Somebody else's word counts no more than before.
-    let older = pb::LeasedWork { fencing_token: parcel.fencing_token + 1, ..parcel.clone() };
-    assert_eq!(reason(say(&field.logistics, &older, shipped("BX-0001")).await), "WORK_LEASE_LOST");
+    // The word of who had it before, or of somebody else, counts no more than ever.
+    assert_eq!(reason(say(&field.logistics, &lapsed, shipped("BX-0001")).await), "WORK_LEASE_LOST");
     let other = world.client(&world.system("carrier", &["logistics"]).await).await;
     assert_eq!(reason(say(&other, &parcel, shipped("BX-0001")).await), "WORK_LEASE_LOST");
     assert_eq!(reason(say(&field.logistics, &parcel, shipped("BX-0009")).await), "BOX_UNKNOWN");
-    let answer = say(&field.logistics, &parcel, shipped("BX-0001")).await.unwrap();
+    let request = report_request(&parcel, shipped("BX-0001"));
+    let answer = field.logistics.work().report_work(request.clone()).await.unwrap().into_inner();
     assert_eq!((answer.work_state(), answer.order_state()), (WorkState::Done, State::Failed));
+    let again = field.logistics.work().report_work(request).await.unwrap().into_inner();
+    assert_eq!(again, answer, "the same request again is the same report");
     assert_eq!(reason(say(&field.logistics, &parcel, shipped("BX-0002")).await), "WORK_LEASE_LOST");
     assert_eq!(kinds(&alpha, &number).await, "ACCEPTED CANCELLED BOX_SHIPPED");
     let found = get(&alpha, &number).await.order.unwrap();
@@ -209,7 +233,7 @@ async fn a_box_sent_for_an_exchange_that_ended_is_not_that_of_the_access() {
     cancelled(&alpha, change).await;
     say(&field.logistics, &parcel, shipped("BX-0001")).await.unwrap();
     terminate(&alpha, &creation.aid, "ALPHA-3").await.unwrap();
-    field.does(Capability::Disconnection, crate::harness::field::disconnected()).await;
+    field.does(Capability::Disconnection, disconnected()).await;
     let mut serials = Vec::new();
     for item in lease(&field.logistics, Capability::Returns, 20).await.unwrap() {
         let details = item.details.clone().unwrap();
@@ -226,6 +250,83 @@ async fn a_box_sent_for_an_exchange_that_ended_is_not_that_of_the_access() {
         ]
     );
     none_open(&world).await;
+}
+
+/// Days that are over count for the parcel too, whether or not the sweeper came by.
+#[tokio::test]
+async fn a_parcel_of_an_order_whose_days_are_over_comes_back() {
+    let (world, field, alpha) = world(1).await;
+    let order = place(&alpha, "ALPHA-1", &slot_id(8, "08:00")).await;
+    field.does(Capability::Installation, absent()).await;
+    let parcel = field.lease(Capability::Shipping).await;
+    let late = "UPDATE orders SET retake_until = '2026-11-23' WHERE retake_until <> ''";
+    assert_eq!(database::execute(&world.platform.db, late).await, 1);
+    let answer = say(&field.logistics, &parcel, shipped("BX-0001")).await.unwrap();
+    assert_eq!((answer.work_state(), answer.order_state()), (WorkState::Done, State::Failed));
+    assert_eq!(kinds(&alpha, &order.number).await, "ACCEPTED CUSTOMER_ABSENT EXPIRED BOX_SHIPPED");
+    field.does(Capability::Returns, returned("BX-0001")).await;
+    none_open(&world).await;
+}
+
+/// Nothing can be sent, after the visit too: what the order had is free again.
+#[tokio::test]
+async fn an_order_whose_box_cannot_be_sent_fails() {
+    let (world, field, alpha) = world(1).await;
+    let order = place(&alpha, "ALPHA-1", &slot_id(8, "08:00")).await;
+    field.does(Capability::Shipping, shipped("BX-0001")).await;
+    let visit = field.lease(Capability::Installation).await;
+    say(&field.workforce, &visit, started()).await.unwrap();
+    assert_eq!(
+        say(&field.workforce, &visit, lost("BX-0001")).await.unwrap().order_state(),
+        State::UnderConstruction
+    );
+    say(&field.workforce, &visit, installed(PTO)).await.unwrap();
+    let parcel = field.lease(Capability::Shipping).await;
+    let answer = say(&field.logistics, &parcel, not_shipped("FCLI03")).await.unwrap();
+    assert_eq!((answer.work_state(), answer.order_state()), (WorkState::Done, State::Failed));
+    assert_eq!(get(&alpha, &order.number).await.order.unwrap().failure_code, "FCLI03");
+    assert_eq!(
+        kinds(&alpha, &order.number).await,
+        "ACCEPTED BOX_SHIPPED CONSTRUCTION BOX_LOST INTERVENTION_OK SHIPPING_FAILED"
+    );
+    assert_eq!(events(&world).await.last().unwrap(), "orders.shipping_failed");
+    let db = &world.platform.db;
+    assert_eq!(database::texts(db, "SELECT state FROM orders_accesses").await, ["terminated"]);
+    assert_eq!(
+        database::texts(db, "SELECT pto || ' ' || state FROM network_lines").await,
+        [format!("{PTO} INACTIVE")]
+    );
+    assert_eq!(database::number(db, "SELECT COUNT(*) FROM orders_sockets").await, 0);
+    // The visit was made: its appointment is not given back.
+    assert_eq!(database::texts(db, "SELECT state FROM appointments").await, ["confirmed"]);
+    none_open(&world).await;
+}
+
+#[tokio::test]
+async fn before_the_visit_its_place_and_fibre_are_free_again() {
+    let (world, field, alpha) = world(1).await;
+    place(&alpha, "ALPHA-1", &slot_id(8, "08:00")).await;
+    let answer = field.does(Capability::Shipping, not_shipped("FADR01")).await;
+    assert_eq!(answer.order_state(), State::Failed);
+    let db = &world.platform.db;
+    assert_eq!(database::texts(db, "SELECT state FROM appointments").await, ["cancelled"]);
+    assert_eq!(database::number(db, "SELECT CAST(SUM(held) AS BIGINT) FROM network_fibres").await, 0);
+    assert_eq!(database::number(db, "SELECT CAST(SUM(booked) AS BIGINT) FROM appointments_slots").await, 0);
+    none_open(&world).await;
+}
+
+#[tokio::test]
+async fn an_exchange_that_cannot_be_sent_leaves_the_access_its_box() {
+    let (world, field, alpha) = world(1).await;
+    let creation = place(&alpha, "ALPHA-1", &slot_id(8, "08:00")).await;
+    field.deliver("BX-0001", PTO).await;
+    exchange(&alpha, &creation.aid, "ALPHA-2").await.unwrap();
+    let answer = field.does(Capability::Shipping, not_shipped("FCLI03")).await;
+    assert_eq!((answer.work_state(), answer.order_state()), (WorkState::Done, State::Failed));
+    let access = "SELECT state || ' ' || box_serial FROM orders_accesses";
+    assert_eq!(database::texts(&world.platform.db, access).await, ["active BX-0001"]);
+    none_open(&world).await;
+    exchange(&alpha, &creation.aid, "ALPHA-3").await.unwrap();
 }
 
 #[tokio::test]
@@ -258,4 +359,22 @@ async fn a_worker_learns_that_its_visit_was_moved() {
     world.machine_on(301).await;
     let again = field.workforce.work().extend_lease(request).await.unwrap().into_inner();
     assert_eq!((again.lease_end_time, again.items[0].details.is_none()), (first.lease_end_time, true));
+}
+
+/// A stored answer shows nothing that the certificate does not open: the same request again, by another certificate.
+#[tokio::test]
+async fn a_repeated_answer_shows_what_the_certificate_opens() {
+    let (world, _field, alpha) = world(1).await;
+    place(&alpha, "ALPHA-1", &slot_id(8, "08:00")).await;
+    let both = world.client(&world.system("dispatch", &["workforce", "logistics"]).await).await;
+    let visit = lease(&both, Capability::Installation, 1).await.unwrap().remove(0);
+    let request = pb::ExtendLeaseRequest { request_id: new_request_id(), leases: vec![handle(&visit)] };
+    let first = both.work().extend_lease(request.clone()).await.unwrap().into_inner();
+    assert_eq!(first.items[0].details.clone().unwrap().contact.unwrap().last_name, "Martin");
+    let holder = Holder::system("dispatch").unwrap();
+    let narrow = world.certificate(&holder, &["logistics"], Environment::NonProduction).await;
+    let narrow = world.client(&narrow).await;
+    let again = narrow.work().extend_lease(request).await.unwrap().into_inner();
+    assert_eq!(again.items[0].fencing_token, visit.fencing_token, "it is the stored answer");
+    assert_eq!(again.items[0].details, None);
 }

@@ -16,7 +16,7 @@ use crate::harness::{
     ALL, SIRENS, World, database,
     field::{
         Field, absent, completed, disconnected, failed, handle, installed, lease, lease_request, lost,
-        not_activated, report_request, returned, say, shipped, started,
+        not_activated, not_shipped, report_request, returned, say, shipped, started,
     },
     hold,
     orders::{exchange, exchange_request, get, kinds, place, terminate},
@@ -285,7 +285,7 @@ async fn a_failed_creation_gets_its_box_back() {
     let read = get(&alpha, &order.number).await;
     assert_eq!(read.order.unwrap().state(), State::Failed);
     let last = read.history.last().unwrap();
-    assert_eq!((last.kind.as_str(), last.comment.as_str()), ("BOX_RETURNED", "Without its cable."));
+    assert_eq!((last.kind.as_str(), last.comment.as_str()), ("BOX_RETURNED", ""), "no word more is kept");
     assert_eq!((last.state(), last.author()), (State::Failed, orders::Author::Field));
 }
 
@@ -616,7 +616,7 @@ async fn each_role_has_its_kinds_of_work() {
     // The wrong word of the right work.
     let error = refusal(say(&field.logistics, &parcel, returned("BX-0001")).await);
     assert_eq!(error.reason_name(), Some("WORK_REPORT_UNFIT"));
-    assert_eq!(error.metadata("expected_reports"), Some("box_shipped"));
+    assert_eq!(error.metadata("expected_reports"), Some("box_shipped,shipping_failed"));
     // A list shows what the role opens.
     let listed = async |client: &Client| {
         let answer = client.work().list_work(pb::ListWorkRequest::default()).await.unwrap().into_inner();
@@ -650,6 +650,7 @@ async fn every_form_error_is_named_at_once() {
     assert_eq!(said(lost("bx")).await, ["box_lost.box_serial"]);
     assert_eq!(said(not_activated("FINT14")).await, ["activation_failed.code"]);
     assert_eq!(said(not_activated("FAUT01")).await, ["comment"]);
+    assert_eq!(said(not_shipped("FINT14")).await, ["shipping_failed.code"]);
     let wrong = pb::InterventionOk {
         ont_serial: "1234".into(),
         pto: "FI".into(),

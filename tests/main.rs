@@ -20,6 +20,7 @@ mod ghost;
 mod golden;
 mod identity;
 mod orders;
+mod orders_export;
 mod protocol;
 mod race;
 mod reference;

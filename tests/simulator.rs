@@ -80,6 +80,20 @@ async fn the_box_is_lost() {
     assert_eq!(played("BOX_LOST").await, ends(State::Completed, "", kinds));
 }
 
+/// An integrator must not keep the first one.
+#[tokio::test]
+async fn the_second_parcel_has_another_number() {
+    let (_world, alpha, mut player, order) = ordered("BOX_LOST").await;
+    play(&mut player).await;
+    on_the_day(&alpha, "2026-12-02").await;
+    play(&mut player).await;
+    let read = get(&alpha, &order.number).await;
+    let facts = read.history.iter().filter(|e| e.kind == "BOX_SHIPPED").flat_map(|e| &e.facts);
+    let parcels: Vec<_> = facts.filter(|f| f.name == "parcel_number").map(|f| f.value.clone()).collect();
+    assert!(parcels.len() == 2 && parcels[0] != parcels[1], "{parcels:?}");
+    assert_eq!(read.order.unwrap().parcel_number, parcels[1]);
+}
+
 #[tokio::test]
 async fn the_customer_is_absent_once() {
     let (_world, alpha, mut player, order) = ordered("CUSTOMER_ABSENT").await;

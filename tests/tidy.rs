@@ -164,7 +164,9 @@ fn both_migration_folders_hold_the_same_files_and_tables() {
     };
     let (sqlite, postgres) = (read("sqlite"), read("postgres"));
     assert!(sqlite.keys().eq(postgres.keys()), "{:?} and {:?}", sqlite.keys(), postgres.keys());
-    for (name, text) in &sqlite {
+    // SQLite changes a CHECK by a copy of the table; on PostgreSQL other nodes write meanwhile, and a copy would lose that.
+    const UNLIKE: &[&str] = &["0008_boxes.sql"];
+    for (name, text) in sqlite.iter().filter(|(name, _)| !UNLIKE.contains(&name.as_str())) {
         let alike = text.replace(" BLOB ", " BYTEA ");
         assert_eq!(&alike, &postgres[name], "{name}: the engines differ in the type of bytes only");
     }

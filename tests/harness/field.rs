@@ -160,6 +160,10 @@ pub fn lost(serial: &str) -> Report {
     Report::BoxLost(pb::BoxLost { box_serial: serial.into() })
 }
 
+pub fn not_shipped(code: &str) -> Report {
+    Report::ShippingFailed(pb::ShippingFailed { code: code.into() })
+}
+
 pub fn disconnected() -> Report {
     Report::Disconnected(pb::AccessDisconnected {})
 }

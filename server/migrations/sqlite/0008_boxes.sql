@@ -1,4 +1,5 @@
--- A box can be lost: on its way to an end customer, or on its way back.
+-- A box can be lost: on its way to an end customer, or on its way back. SQLite changes a CHECK by a copy alone; it has one
+-- writer, and the migration is it.
 
 CREATE TABLE orders_boxes_next (
     serial      TEXT   NOT NULL PRIMARY KEY,

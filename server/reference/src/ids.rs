@@ -189,6 +189,15 @@ impl Imb {
     }
 }
 
+impl Parcel {
+    /// The parcel with the last eight digits of a serial number, of a service (two capitals) in France.
+    #[must_use]
+    pub fn of_france(service: [char; 2], serial: u64) -> Self {
+        let digits = format!("{:08}", serial % 100_000_000);
+        Self(format!("{}{}{digits}{}FR", service[0], service[1], s10_check(digits.as_bytes())).into())
+    }
+}
+
 impl Pm {
     /// The commune that the identifier names.
     #[must_use]
@@ -245,14 +254,18 @@ fn luhn(digits: &[u8]) -> bool {
     total.is_multiple_of(10)
 }
 
-/// S10's check: the first eight digits times 8 6 4 2 3 5 9 7, the sum's rest by 11 taken from 11; 10 counts as 0, 11 as 5.
+/// Whether the last of nine digits is S10's check digit.
 fn s10(digits: &[u8]) -> bool {
+    digits.last().is_some_and(|b| u32::from(b - b'0') == s10_check(digits))
+}
+
+/// S10's check: the first eight digits times 8 6 4 2 3 5 9 7, the sum's rest by 11 taken from 11; 10 counts as 0, 11 as 5.
+fn s10_check(digits: &[u8]) -> u32 {
     let weighted =
         digits.iter().zip([8_u32, 6, 4, 2, 3, 5, 9, 7]).map(|(b, weight)| u32::from(b - b'0') * weight);
-    let check = match 11 - weighted.sum::<u32>() % 11 {
+    match 11 - weighted.sum::<u32>() % 11 {
         10 => 0,
         11 => 5,
         check => check,
-    };
-    digits.last().is_some_and(|b| u32::from(b - b'0') == check)
+    }
 }

@@ -19,6 +19,7 @@ use super::{
 use crate::platform::{
     Platform,
     clock::paris_day,
+    csv,
     error::{Error, Violations},
     network::Network,
     page,
@@ -32,9 +33,6 @@ const LISTED: usize = 20_000;
 
 /// The most buildings of one export.
 const EXPORTED: usize = 10_000;
-
-/// A piece of an export is sent when it is this long, bytes.
-const PIECE: usize = 60 * 1024;
 
 /// Answers about addresses and buildings.
 pub struct Service(pub Arc<Platform>);
@@ -231,7 +229,7 @@ impl AddressService for Service {
         let mut lines = export::HEADER.to_owned();
         // One piece at a time, when the caller has room for it: nothing is made that is not read.
         let pieces = std::iter::from_fn(move || {
-            while lines.len() < PIECE
+            while lines.len() < csv::PIECE
                 && let Some(imb) = rest.next()
             {
                 match Imb::parse(&imb).ok().and_then(|imb| network.reference.building(&imb)) {

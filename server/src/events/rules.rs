@@ -49,11 +49,9 @@ pub const KINDS: &[Kind] = &[
     Kind { name: "orders.completed", e_services: ORDERS, tells: "the access is delivered" },
     Kind { name: "orders.disconnected", e_services: ORDERS, tells: "the access is off" },
     Kind { name: "orders.box_returned", e_services: ORDERS, tells: "the old box came back" },
-    Kind {
-        name: "orders.box_lost",
-        e_services: ORDERS,
-        tells: "a box was lost on its way, or does not come back",
-    },
+    Kind { name: "orders.box_lost", e_services: ORDERS, tells: "the box never arrived: another one is sent" },
+    Kind { name: "orders.box_not_returned", e_services: ORDERS, tells: "the old box will not come back" },
+    Kind { name: "orders.shipping_failed", e_services: ORDERS, tells: "the order failed; it says why" },
     Kind { name: "orders.contact_erased", e_services: ORDERS, tells: "the end customer's data are gone" },
     Kind { name: "sandbox.clock_changed", e_services: &["sandbox-clock"], tells: "business time was moved" },
     Kind {

@@ -8,6 +8,7 @@ pub mod config;
 pub mod connection;
 pub mod cool_down;
 pub mod course;
+pub mod csv;
 pub mod db;
 pub mod error;
 pub mod form;

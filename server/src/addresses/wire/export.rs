@@ -5,6 +5,8 @@
 use eservices::addresses::v1::{Building, CodedValue, Place, ResourceStatus};
 use eservices_reference::structure::NA;
 
+use crate::platform::csv::{self, field};
+
 /// Columns, in order.
 pub const HEADER: &str = "IMB;etat;libelle_etat;disponibilite;code_OI;adresse;code_postal;commune;INSEE;Rivoli;hexacle;\
 cle_BAN;projection;X;Y;longitude;latitude;logements;accord_syndic;date_acceptation;date_fourniture;batiment;escalier;etage;\
@@ -92,9 +94,7 @@ fn line(head: &[String], place: Option<&Place>, into: &mut String) {
         visit.to_owned(),
         place.appointment_rule_id.clone(),
     ];
-    let fields: Vec<String> = head.iter().chain(&tail).map(|text| field(text)).collect();
-    into.push_str(&fields.join(";"));
-    into.push('\n');
+    csv::line(head.iter().chain(&tail).map(String::as_str), into);
 }
 
 fn coded(value: Option<&CodedValue>) -> String {
@@ -102,11 +102,4 @@ fn coded(value: Option<&CodedValue>) -> String {
         true => v.code.clone(),
         false => format!("{}:{}", v.code, v.label),
     })
-}
-
-/// Quoted where it must be; a text that a spreadsheet would take for a formula gets a quote in front.
-fn field(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '@', '\t']);
-    let text = if formula { format!("'{text}") } else { text.to_owned() };
-    if text.contains([';', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }

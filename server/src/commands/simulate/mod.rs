@@ -175,8 +175,11 @@ impl Player {
             let request = pb::ExtendLeaseRequest { request_id: new_request_id(), leases: vec![lease] };
             match self.client.work().extend_lease(request).await {
                 Ok(answer) => {
-                    if let Some(now) = answer.into_inner().items.pop() {
-                        *work = now;
+                    let mut answer = answer.into_inner();
+                    match answer.items.pop() {
+                        Some(now) => *work = now,
+                        // An older server.
+                        None => work.lease_end_time = answer.lease_end_time,
                     }
                 }
                 // Another worker has it, or the order ended.
@@ -216,7 +219,12 @@ impl Player {
             report: Some(report),
         };
         match self.client.work().report_work(request).await {
-            Ok(_) if goes_on => {}
+            Ok(answer) if goes_on => {
+                let known = self.leased.get_mut(&work.work_id).and_then(|work| work.details.as_mut());
+                if let Some(details) = known {
+                    details.order_state = answer.into_inner().order_state;
+                }
+            }
             Ok(_) => drop(self.leased.remove(&work.work_id)),
             Err(status) if is_refusal(&status) => {
                 tracing::info!(work = %work.work_id, error = %status, "a report was refused");

@@ -11,6 +11,10 @@ use eservices::{
     },
     orders::v1::OrderState,
 };
+use eservices_reference::ids::Parcel;
+
+/// What stands before the place in the history in the id of a shipping.
+const SHIPPING: &str = "-S";
 
 /// What happens next.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,7 +66,7 @@ fn visit(work: &LeasedWork, details: &WorkDetails, now: i64) -> Step {
         }
         "OPTICAL_BUDGET_TOO_LOW" if building => failed("FINT05"),
         // The first box alone.
-        "BOX_LOST" if details.box_serial == box_serial(&format!("{}-S1", details.order_number)) => {
+        "BOX_LOST" if details.box_serial == box_serial(&format!("{}{SHIPPING}1", details.order_number)) => {
             Step::Report(Report::BoxLost(BoxLost { box_serial: details.box_serial.clone() }), true)
         }
         "WORKER_LOST" if building && work.fencing_token == 1 => Step::Vanish,
@@ -88,7 +92,7 @@ fn failed(code: &str) -> Step {
 /// The report of a box that left.
 #[must_use]
 pub fn shipped(work_id: &str, box_serial: String) -> Report {
-    Report::BoxShipped(BoxShipped { parcel_number: parcel(digits(work_id)), box_serial })
+    Report::BoxShipped(BoxShipped { parcel_number: parcel(work_id), box_serial })
 }
 
 /// A serial of its own for each piece of work: the same one again is the same box.
@@ -115,18 +119,10 @@ fn socket(number: u64) -> String {
     format!("SI-{}-{}", &text[..4], &text[4..])
 }
 
-/// A parcel number by UPU S10: eight digits and their check digit.
-fn parcel(number: u64) -> String {
-    const WEIGHTS: [u64; 8] = [8, 6, 4, 2, 3, 5, 9, 7];
-    let serial = number % 100_000_000;
-    let digit = |place: usize| serial / 10_u64.pow(7 - u32::try_from(place).unwrap_or(7)) % 10;
-    let sum: u64 = WEIGHTS.iter().enumerate().map(|(place, weight)| weight * digit(place)).sum();
-    let check = match 11 - sum % 11 {
-        10 => 0,
-        11 => 5,
-        check => check,
-    };
-    format!("XS{serial:08}{check}FR")
+/// A number of its own for each parcel of an order.
+fn parcel(work_id: &str) -> String {
+    let place = work_id.rsplit_once(SHIPPING).and_then(|(_, place)| place.parse().ok()).unwrap_or(0);
+    Parcel::of_france(['X', 'S'], digits(work_id).wrapping_mul(31).wrapping_add(place)).to_string()
 }
 
 #[cfg(test)]
@@ -174,11 +170,11 @@ mod tests {
         }
     }
 
-    /// The sample of the market, and both special remainders.
     #[test]
-    fn parcels_have_their_check_digit() {
-        assert_eq!(parcel(16_115_530), "XS161155304FR");
-        assert!((0..10_000).map(parcel).all(|parcel| eservices_reference::ids::Parcel::is_valid(&parcel)));
+    fn every_parcel_has_its_own_number() {
+        let numbers = ["CMD000000000042-S1", "CMD000000000042-S4", "CMD000000000043-S1"].map(parcel);
+        assert!(numbers.iter().all(|parcel| Parcel::is_valid(parcel)), "{numbers:?}");
+        assert!(numbers[0] != numbers[1] && numbers[0] != numbers[2] && numbers[1] != numbers[2]);
     }
 
     #[test]

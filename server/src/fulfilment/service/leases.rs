@@ -66,19 +66,19 @@ fn item(lease: &Lease, until: Timestamp) -> pb::LeasedWork {
     }
 }
 
-/// Adds what the worker needs to know of the work that it still has.
-pub async fn detail(platform: &Platform, party: &str, items: &mut [pb::LeasedWork]) -> Result<(), Error> {
+/// Adds what the worker needs to know of the work that it still has, and that its roles open still.
+pub async fn detail(platform: &Platform, caller: &Caller, items: &mut [pb::LeasedWork]) -> Result<(), Error> {
     let ids: Vec<&str> = items.iter().map(|item| item.work_id.as_str()).collect();
     if ids.is_empty() {
         return Ok(());
     }
     let mut reader = platform.db.read().await?;
-    let found = store::details(&mut reader.conn(), party, &ids).await?;
+    let found = store::details(&mut reader.conn(), caller.party_id(), &ids).await?;
     drop(reader);
     let now = platform.clock.machine().as_microsecond();
     let mut found: BTreeMap<(String, i64), _> = found
         .into_iter()
-        .filter(|d| d.lease_until > now)
+        .filter(|d| d.lease_until > now && caller.holds(d.capability.role()))
         .map(|d| ((d.work_id.clone(), d.token), d))
         .collect();
     for item in items {

@@ -14,13 +14,14 @@ use crate::{
     orders::{
         order_state_to_wire,
         rules::{
-            Action, Actor, State,
+            Action, Actor, State, Type,
             work::{Capability, Milestone, WorkState},
         },
         store::{self, Fate, Lease, Order, Report, WorkRow},
     },
     platform::{
         Platform,
+        clock::paris_day,
         error::{Error, Reason},
         identity::Caller,
         unit_of_work::{Command, Work},
@@ -49,6 +50,7 @@ impl Command for ReportWork {
         let found = found.ok_or_else(|| Error::not_found("Work", &self.lease.work_id))?;
         require(&self.caller, found.capability)?;
         work.lock_owner(&found.party_id).await?;
+        self.let_expire(work, &found.number).await?;
         let row = self.lease_holds(work, found.capability).await?;
         if !self.milestone.fits(row.capability) {
             return Err(Error::new(Reason::WorkReportUnfit, "the report does not fit the work")
@@ -58,12 +60,13 @@ impl Command for ReportWork {
         let order = store::find_any(&mut work.conn(), &row.number).await?;
         let order = order.ok_or_else(|| Error::internal(format!("work {} has no order", row.work_id)))?;
         self.equipment(work, &row, &order).await?;
-        let state = self.order_after(work, &row, order).await?;
+        let action = self.milestone.action(self.awaited(&row, &order));
+        let state = self.order_after(work, &row, order, action).await?;
         let resource = format!("work/{}", row.work_id);
         let (party, done) = (self.caller.party_id(), row.state.as_str());
         work.announce(party, row.capability.role(), "fulfilment.work_reported", &resource, done).await?;
-        let action = self.milestone.action().as_str();
-        work.note(party, resource, format!("action={action} state={done} token={}", self.lease.token));
+        let details = format!("action={} state={done} token={}", action.as_str(), self.lease.token);
+        work.note(party, resource, details);
         Ok(pb::ReportWorkResponse {
             work_state: wire::state_to_wire(row.state).into(),
             order_state: order_state_to_wire(state).into(),
@@ -72,6 +75,27 @@ impl Command for ReportWork {
 }
 
 impl ReportWork {
+    /// Days for a new appointment that are over count, whether or not the sweeper came by.
+    async fn let_expire(&self, work: &mut Work, number: &str) -> Result<(), Error> {
+        let order = store::find_any(&mut work.conn(), number).await?;
+        if let Some(order) = order.filter(|order| order.is_overdue(paris_day(work.now))) {
+            let expiry = Report::of(Action::Expire, Actor::Server);
+            store::step(work, &self.platform, order, &expiry).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the box that it speaks of is the one that the work awaits, and not the one that an exchange sent.
+    fn awaited(&self, row: &WorkRow, order: &Order) -> bool {
+        let sent = match &self.milestone {
+            Milestone::BoxLost { serial } => {
+                order.kind == Type::BoxExchange && !order.state.is_over() && *serial == order.box_serial
+            }
+            _ => false,
+        };
+        row.capability == Capability::Returns && !sent
+    }
+
     /// The work as the report leaves it, if the lease is the caller's. A parcel that is gone is gone: that is heard too where
     /// its order ended meanwhile.
     async fn lease_holds(&self, work: &mut Work, capability: Capability) -> Result<WorkRow, Error> {
@@ -98,9 +122,9 @@ impl ReportWork {
                 store::ship_box(&mut work.conn(), serial, &order.aid, &order.number, now).await
             }
             Milestone::BoxReturned { serial } | Milestone::BoxLost { serial } => {
-                let (awaited, what) = match row.capability {
-                    Capability::Returns => (&row.box_serial, "another box is to come back"),
-                    _ => (&order.box_serial, "another box was sent, or none"),
+                let (awaited, what) = match self.awaited(row, order) {
+                    true => (&row.box_serial, "another box is to come back"),
+                    false => (&order.box_serial, "another box was sent, or none"),
                 };
                 let fate = match self.milestone {
                     Milestone::BoxLost { .. } => Fate::Lost,
@@ -120,9 +144,15 @@ impl ReportWork {
     }
 
     /// Moves the order on; where it is over its history says what became of the box.
-    async fn order_after(&self, work: &mut Work, row: &WorkRow, order: Order) -> Result<State, Error> {
+    async fn order_after(
+        &self,
+        work: &mut Work,
+        row: &WorkRow,
+        order: Order,
+        action: Action,
+    ) -> Result<State, Error> {
         let report = Report {
-            action: self.milestone.action(),
+            action,
             author: Actor::Field,
             code: self.milestone.code().to_owned(),
             comment: self.comment.clone(),
@@ -130,7 +160,7 @@ impl ReportWork {
         };
         let of_a_box = matches!(row.capability, Capability::Returns | Capability::Shipping);
         let order = if of_a_box && order.state.is_over() {
-            store::add_report(work, order, &report).await?
+            store::add_report(work, order, report).await?
         } else {
             store::step(work, &self.platform, order, &report).await?
         };

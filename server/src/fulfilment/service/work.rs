@@ -60,7 +60,7 @@ impl WorkService for Service {
         };
         let origin = sender.origin("/eservices.fulfilment.v1.WorkService/LeaseWork", request_id);
         let mut leased = execute(&self.0, origin, command).await?;
-        leases::detail(&self.0, caller.party_id(), &mut leased.items).await?;
+        leases::detail(&self.0, &caller, &mut leased.items).await?;
         Ok(Response::new(leased))
     }
 
@@ -75,10 +75,10 @@ impl WorkService for Service {
         let request_id = violations.finish(request_id)?;
         let seconds = self.0.config.fulfilment.lease_seconds;
         let command = Extend { caller: sender.caller.clone(), leases, seconds };
-        let party_id = sender.caller.party_id().to_owned();
+        let caller = sender.caller.clone();
         let origin = sender.origin("/eservices.fulfilment.v1.WorkService/ExtendLease", request_id);
         let mut extended = execute(&self.0, origin, command).await?;
-        leases::detail(&self.0, &party_id, &mut extended.items).await?;
+        leases::detail(&self.0, &caller, &mut extended.items).await?;
         Ok(Response::new(extended))
     }
 

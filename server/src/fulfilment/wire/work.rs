@@ -177,6 +177,10 @@ pub fn milestone(
             failure_code("activation_failed.code", &said.code, comment, violations);
             Milestone::ActivationFailed { code: said.code }
         }
+        R::ShippingFailed(said) => {
+            failure_code("shipping_failed.code", &said.code, comment, violations);
+            Milestone::ShippingFailed { code: said.code }
+        }
         R::BoxLost(said) => {
             let serial = box_serial("box_lost.box_serial", &said.box_serial, violations);
             Milestone::BoxLost { serial: serial? }

@@ -1,4 +1,5 @@
-//! The life of an order: one table. What is not in it is refused.
+//! The life of an order: one table. What is not in it is refused; what the field says of the box of an order that is over is a
+//! line of its history, and no step.
 //!
 //! The contract publishes it (`GetOrderLifecycle`), docs/orders.md draws it. Does not know what an action does besides.
 
@@ -96,8 +97,12 @@ words!(
         ReturnBox = "RETURN_BOX",
         /// The access can not be switched on, with its reason.
         FailActivation = "FAIL_ACTIVATION",
-        /// A box is lost: the one that was sent, or the one that is awaited.
+        /// The box that was sent never arrived: another one is sent.
         LoseBox = "LOSE_BOX",
+        /// The box that is awaited will not come back.
+        WriteOffBox = "WRITE_OFF_BOX",
+        /// No box can be sent, with the reason.
+        FailShipping = "FAIL_SHIPPING",
     }
 );
 words!(
@@ -125,28 +130,34 @@ pub const TABLE: &[(Type, State, Action, State)] = &[
     (T::Creation, S::InProgress, A::StartConstruction, S::UnderConstruction),
     (T::Creation, S::InProgress, A::ReportAbsence, S::AppointmentToRetake),
     (T::Creation, S::InProgress, A::FailIntervention, S::Failed),
+    (T::Creation, S::InProgress, A::FailShipping, S::Failed),
     (T::Creation, S::InProgress, A::LoseBox, S::InProgress),
     (T::Creation, S::UnderConstruction, A::ShipBox, S::UnderConstruction),
     (T::Creation, S::UnderConstruction, A::FinishIntervention, S::Installed),
     (T::Creation, S::UnderConstruction, A::ReportAbsence, S::AppointmentToRetake),
     (T::Creation, S::UnderConstruction, A::FailIntervention, S::Failed),
+    (T::Creation, S::UnderConstruction, A::FailShipping, S::Failed),
     (T::Creation, S::UnderConstruction, A::LoseBox, S::UnderConstruction),
     (T::Creation, S::Installed, A::ShipBox, S::Installed),
     (T::Creation, S::Installed, A::Complete, S::Completed),
     (T::Creation, S::Installed, A::FailActivation, S::Failed),
+    (T::Creation, S::Installed, A::FailShipping, S::Failed),
     (T::Creation, S::Installed, A::LoseBox, S::Installed),
     (T::Creation, S::AppointmentToRetake, A::RetakeAppointment, S::InProgress),
     (T::Creation, S::AppointmentToRetake, A::Cancel, S::Failed),
     (T::Creation, S::AppointmentToRetake, A::Expire, S::Failed),
     (T::Creation, S::AppointmentToRetake, A::ShipBox, S::AppointmentToRetake),
+    (T::Creation, S::AppointmentToRetake, A::FailShipping, S::Failed),
     (T::Termination, S::InProgress, A::Cancel, S::Failed),
     (T::Termination, S::InProgress, A::Disconnect, S::WaitingForBoxReturn),
     (T::Termination, S::WaitingForBoxReturn, A::ReturnBox, S::Completed),
-    (T::Termination, S::WaitingForBoxReturn, A::LoseBox, S::Completed),
+    (T::Termination, S::WaitingForBoxReturn, A::WriteOffBox, S::Completed),
     (T::BoxExchange, S::InProgress, A::Cancel, S::Failed),
     (T::BoxExchange, S::InProgress, A::ShipBox, S::WaitingForBoxReturn),
+    (T::BoxExchange, S::InProgress, A::FailShipping, S::Failed),
     (T::BoxExchange, S::WaitingForBoxReturn, A::ReturnBox, S::Completed),
-    (T::BoxExchange, S::WaitingForBoxReturn, A::LoseBox, S::Completed),
+    (T::BoxExchange, S::WaitingForBoxReturn, A::WriteOffBox, S::Completed),
+    (T::BoxExchange, S::WaitingForBoxReturn, A::LoseBox, S::InProgress),
 ];
 
 impl State {
@@ -197,6 +208,8 @@ impl Action {
             Self::ReturnBox => "BOX_RETURNED",
             Self::FailActivation => "ACTIVATION_FAILED",
             Self::LoseBox => "BOX_LOST",
+            Self::WriteOffBox => "BOX_NOT_RETURNED",
+            Self::FailShipping => "SHIPPING_FAILED",
         }
     }
 }

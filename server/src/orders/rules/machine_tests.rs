@@ -6,29 +6,29 @@ use super::*;
 /// refusal. P in progress, U under construction, I installed, R to retake, W waiting for the box, C completed, F failed.
 ///
 /// Columns: comment, erase, cancel, retake, expire, ship, start, finish, absence, fail, complete, disconnect, return, fail
-/// activation, lose.
+/// activation, lose, write off, fail shipping.
 const BY_HAND: &[(Type, State, &str)] = &[
-    (T::Creation, S::InProgress, "P.F..PU.RF....P"),
-    (T::Creation, S::UnderConstruction, "U....U.IRF....U"),
-    (T::Creation, S::Installed, "I....I....C..FI"),
-    (T::Creation, S::AppointmentToRetake, "R.FPFR........."),
-    (T::Creation, S::WaitingForBoxReturn, "W.............."),
-    (T::Creation, S::Completed, ".C............."),
-    (T::Creation, S::Failed, ".F............."),
-    (T::Termination, S::InProgress, "P.F........W..."),
-    (T::Termination, S::UnderConstruction, "U.............."),
-    (T::Termination, S::Installed, "I.............."),
-    (T::Termination, S::AppointmentToRetake, "R.............."),
-    (T::Termination, S::WaitingForBoxReturn, "W...........C.C"),
-    (T::Termination, S::Completed, ".C............."),
-    (T::Termination, S::Failed, ".F............."),
-    (T::BoxExchange, S::InProgress, "P.F..W........."),
-    (T::BoxExchange, S::UnderConstruction, "U.............."),
-    (T::BoxExchange, S::Installed, "I.............."),
-    (T::BoxExchange, S::AppointmentToRetake, "R.............."),
-    (T::BoxExchange, S::WaitingForBoxReturn, "W...........C.C"),
-    (T::BoxExchange, S::Completed, ".C............."),
-    (T::BoxExchange, S::Failed, ".F............."),
+    (T::Creation, S::InProgress, "P.F..PU.RF....P.F"),
+    (T::Creation, S::UnderConstruction, "U....U.IRF....U.F"),
+    (T::Creation, S::Installed, "I....I....C..FI.F"),
+    (T::Creation, S::AppointmentToRetake, "R.FPFR..........F"),
+    (T::Creation, S::WaitingForBoxReturn, "W................"),
+    (T::Creation, S::Completed, ".C..............."),
+    (T::Creation, S::Failed, ".F..............."),
+    (T::Termination, S::InProgress, "P.F........W....."),
+    (T::Termination, S::UnderConstruction, "U................"),
+    (T::Termination, S::Installed, "I................"),
+    (T::Termination, S::AppointmentToRetake, "R................"),
+    (T::Termination, S::WaitingForBoxReturn, "W...........C..C."),
+    (T::Termination, S::Completed, ".C..............."),
+    (T::Termination, S::Failed, ".F..............."),
+    (T::BoxExchange, S::InProgress, "P.F..W..........F"),
+    (T::BoxExchange, S::UnderConstruction, "U................"),
+    (T::BoxExchange, S::Installed, "I................"),
+    (T::BoxExchange, S::AppointmentToRetake, "R................"),
+    (T::BoxExchange, S::WaitingForBoxReturn, "W...........C.PC."),
+    (T::BoxExchange, S::Completed, ".C..............."),
+    (T::BoxExchange, S::Failed, ".F..............."),
 ];
 
 fn letter(state: Option<State>) -> char {

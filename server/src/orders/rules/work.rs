@@ -60,7 +60,7 @@ impl Capability {
     #[must_use]
     pub const fn reports(self) -> &'static str {
         match self {
-            Self::Shipping => "box_shipped",
+            Self::Shipping => "box_shipped,shipping_failed",
             Self::Installation => {
                 "construction_started,intervention_ok,customer_absent,intervention_failed,box_lost"
             }
@@ -95,7 +95,7 @@ pub const fn opened(
             Type::Creation,
             Some(Action::Cancel | Action::Expire | Action::FailIntervention | Action::FailActivation),
         ) if shipped && matches!(state, State::Failed) => &[C::Returns],
-        (Type::Creation, Some(Action::LoseBox)) => &[C::Shipping],
+        (Type::Creation | Type::BoxExchange, Some(Action::LoseBox)) => &[C::Shipping],
         (Type::Termination, None) => &[C::Disconnection],
         (Type::Termination, Some(Action::Disconnect)) if shipped => &[C::Returns],
         (Type::BoxExchange, None) => &[C::Shipping],
@@ -108,13 +108,13 @@ pub const fn opened(
 #[must_use]
 pub const fn ended(action: Action) -> Option<Capability> {
     match action {
-        Action::ShipBox => Some(Capability::Shipping),
+        Action::ShipBox | Action::FailShipping => Some(Capability::Shipping),
         Action::FinishIntervention | Action::ReportAbsence | Action::FailIntervention => {
             Some(Capability::Installation)
         }
         Action::Complete | Action::FailActivation => Some(Capability::Activation),
         Action::Disconnect => Some(Capability::Disconnection),
-        Action::ReturnBox => Some(Capability::Returns),
+        Action::ReturnBox | Action::WriteOffBox => Some(Capability::Returns),
         _ => None,
     }
 }
@@ -131,7 +131,8 @@ pub const fn gives_up(action: Action) -> bool {
             | Action::FailActivation
             | Action::Complete
             | Action::ReturnBox
-            | Action::LoseBox
+            | Action::WriteOffBox
+            | Action::FailShipping
     )
 }
 
@@ -144,6 +145,11 @@ pub enum Milestone {
         parcel: Parcel,
         /// Box.
         serial: String,
+    },
+    /// No box can be sent.
+    ShippingFailed {
+        /// Interop code.
+        code: String,
     },
     /// The technician begins to build.
     ConstructionStarted,
@@ -193,7 +199,7 @@ impl Milestone {
     pub const fn fits(&self, capability: Capability) -> bool {
         use Capability as C;
         match self {
-            Self::BoxShipped { .. } => matches!(capability, C::Shipping),
+            Self::BoxShipped { .. } | Self::ShippingFailed { .. } => matches!(capability, C::Shipping),
             Self::ConstructionStarted
             | Self::InterventionOk { .. }
             | Self::CustomerAbsent { .. }
@@ -205,11 +211,12 @@ impl Milestone {
         }
     }
 
-    /// What it does to the order.
+    /// What it does to the order. `awaited`: it is said of the box that is to come back.
     #[must_use]
-    pub const fn action(&self) -> Action {
+    pub const fn action(&self, awaited: bool) -> Action {
         match self {
             Self::BoxShipped { .. } => Action::ShipBox,
+            Self::ShippingFailed { .. } => Action::FailShipping,
             Self::ConstructionStarted => Action::StartConstruction,
             Self::InterventionOk { .. } => Action::FinishIntervention,
             Self::CustomerAbsent { .. } => Action::ReportAbsence,
@@ -218,6 +225,7 @@ impl Milestone {
             Self::Disconnected => Action::Disconnect,
             Self::BoxReturned { .. } => Action::ReturnBox,
             Self::ActivationFailed { .. } => Action::FailActivation,
+            Self::BoxLost { .. } if awaited => Action::WriteOffBox,
             Self::BoxLost { .. } => Action::LoseBox,
         }
     }
@@ -238,7 +246,8 @@ impl Milestone {
         match self {
             Self::CustomerAbsent { code }
             | Self::InterventionFailed { code }
-            | Self::ActivationFailed { code } => code,
+            | Self::ActivationFailed { code }
+            | Self::ShippingFailed { code } => code,
             _ => "",
         }
     }
@@ -320,6 +329,7 @@ mod tests {
             (Type::Creation, Some(Action::LoseBox), State::InProgress, false, &[C::Shipping]),
             (Type::Creation, Some(Action::LoseBox), State::UnderConstruction, false, &[C::Shipping]),
             (Type::Creation, Some(Action::LoseBox), State::Installed, false, &[C::Shipping]),
+            (Type::BoxExchange, Some(Action::LoseBox), State::InProgress, true, &[C::Shipping]),
             (Type::Termination, None, State::InProgress, true, &[C::Disconnection]),
             (Type::Termination, Some(Action::Disconnect), State::WaitingForBoxReturn, true, &[C::Returns]),
             (Type::BoxExchange, None, State::InProgress, true, &[C::Shipping]),
@@ -333,11 +343,13 @@ mod tests {
                     let known = by_hand
                         .iter()
                         .find(|(t, a, s, b, _)| (t, *a, *s, *b) == (order, Some(*action), *to, shipped));
-                    // An exchange is never without a box that shipped once it ships, nor is a lost box still there.
+                    // An exchange is never without a box that shipped once it ships; a creation has no other box than the lost
+                    // one.
                     let expected = known.map_or(&[][..], |(.., opens)| *opens);
                     let never = [
                         (Type::BoxExchange, Action::ShipBox, false),
                         (Type::Creation, Action::LoseBox, true),
+                        (Type::BoxExchange, Action::LoseBox, false),
                     ];
                     if !never.contains(&(*order, *action, shipped)) {
                         assert_eq!(opens, expected, "{order:?} {from:?} {action:?} {shipped}");

@@ -6,6 +6,7 @@ mod accesses;
 mod changes;
 mod create;
 mod expire;
+mod export;
 mod privacy;
 mod read;
 
@@ -199,6 +200,17 @@ impl OrderService for Service {
         let caller = Caller::of(&request)?;
         let question = read::List::parse(request.into_inner(), &self.0, &caller)?;
         Ok(Response::new(question.answer(&self.0, &caller).await?))
+    }
+
+    type ExportOrdersStream = export::Pieces;
+
+    async fn export_orders(
+        &self,
+        request: Request<pb::ExportOrdersRequest>,
+    ) -> Result<Response<Self::ExportOrdersStream>, Status> {
+        let caller = Caller::of(&request)?;
+        let export = export::Export::parse(request.get_ref(), &self.0, &caller)?;
+        Ok(Response::new(export.pieces()))
     }
 
     async fn count_orders(

@@ -52,30 +52,16 @@ impl List {
     ) -> Result<Self, Error> {
         let mut violations = Violations::default();
         let limit = page::size(request.page_size, &mut violations);
-        let types: Vec<&str> = request.types().filter_map(wire::kind).map(Type::as_str).collect();
-        let states: Vec<&str> = request.states().filter_map(wire::state).map(State::as_str).collect();
-        if types.len() != request.types.len() {
-            violations.push("types", "expected types other than unspecified");
-        }
-        if states.len() != request.states.len() {
-            violations.push("states", "expected states other than unspecified");
-        }
         for (field, text) in [("operator_reference", &request.operator_reference), ("aid", &request.aid)] {
             if text.chars().count() > 30 {
                 violations.push(field, "expected at most 30 characters");
             }
         }
-        let from = instant("created_from", request.created_from.as_ref(), i64::MIN, &mut violations);
-        let before = instant("created_before", request.created_before.as_ref(), i64::MAX, &mut violations);
+        let accepted = (request.created_from.as_ref(), request.created_before.as_ref());
         let mut filter = Filter {
-            types: page::listed(&types),
-            states: page::listed(&states),
-            e_services: held(caller),
             operator_reference: request.operator_reference,
             aid: request.aid,
-            from,
-            before,
-            after: None,
+            ..narrowed(caller, &request.types, &request.states, accepted, &mut violations)
         };
         let scope = [
             "orders".to_owned(),
@@ -85,8 +71,8 @@ impl List {
             filter.e_services.clone(),
             filter.operator_reference.clone(),
             filter.aid.clone(),
-            from.to_string(),
-            before.to_string(),
+            filter.from.to_string(),
+            filter.before.to_string(),
         ];
         let parts = scope.each_ref().map(String::as_str);
         let cursor = page::cursor(&platform.tokens, &parts, &request.page_token, &mut violations);
@@ -142,6 +128,26 @@ pub fn lifecycle() -> pb::GetOrderLifecycleResponse {
         }
     }
     pb::GetOrderLifecycleResponse { transitions }
+}
+
+/// What the caller may see, narrowed by type, state and instant of acceptance.
+pub fn narrowed(
+    caller: &Caller,
+    types: &[i32],
+    states: &[i32],
+    (from, before): (Option<&prost_types::Timestamp>, Option<&prost_types::Timestamp>),
+    violations: &mut Violations,
+) -> Filter {
+    Filter {
+        types: wire::types(types, violations),
+        states: wire::states(states, violations),
+        e_services: held(caller),
+        operator_reference: String::new(),
+        aid: String::new(),
+        from: instant("created_from", from, i64::MIN, violations),
+        before: instant("created_before", before, i64::MAX, violations),
+        after: None,
+    }
 }
 
 /// The e-services whose orders the caller may see, `,A,B,`.

@@ -9,8 +9,8 @@ use eservices_reference::{
 use jiff::ToSpan as _;
 
 use super::{
-    Entry, Order, add_entry, ask_back, find_any, follow_work, free_socket, holder, release_address,
-    set_access_state, take_socket, update,
+    Entry, Order, add_entry, ask_back, find_any, follow_work, free_socket, holder, is_erased,
+    release_address, set_access_state, take_socket, update,
 };
 use crate::{
     appointments::store as appointments,
@@ -89,8 +89,10 @@ pub async fn step(
         }
         Action::RetakeAppointment => order.failure_code.clear(),
         Action::Cancel => "FCLI04".clone_into(&mut order.failure_code),
-        Action::FailIntervention | Action::FailActivation => order.failure_code.clone_from(&report.code),
-        Action::LoseBox if order.kind == Type::Creation => {
+        Action::FailIntervention | Action::FailActivation | Action::FailShipping => {
+            order.failure_code.clone_from(&report.code);
+        }
+        Action::LoseBox => {
             order.parcel_number.clear();
             order.box_serial.clear();
         }
@@ -101,7 +103,11 @@ pub async fn step(
     }
     let version = tell(work, &mut order, report).await?;
     // A visit that will not be, or that came to nothing: its place is free, and nobody moves it any more.
-    let in_vain = matches!(report.action, Action::Cancel | Action::ReportAbsence | Action::FailIntervention);
+    let in_vain = match report.action {
+        Action::Cancel | Action::ReportAbsence | Action::FailIntervention => true,
+        Action::FailShipping => standing != State::Installed,
+        _ => false,
+    };
     if in_vain && !order.appointment_ref.is_empty() {
         let reference = match report.action {
             Action::ReportAbsence => std::mem::take(&mut order.appointment_ref),
@@ -115,13 +121,23 @@ pub async fn step(
     keep(work, &order, version, report).await?;
     access(work, platform, &order, report, gone).await?;
     follow_work(work, &order, Some(report.action)).await?;
-    in_network(work, &order, report, &network, held > order.fibre_held).await?;
+    let lit = match report.action {
+        Action::FinishIntervention => Some("ACTIVE"),
+        Action::Disconnect => Some("INACTIVE"),
+        _ if gone && standing == State::Installed => Some("INACTIVE"),
+        _ => None,
+    };
+    in_network(work, &order, lit, &network, held > order.fibre_held).await?;
     Ok(order)
 }
 
 /// What is reported of an order that is over: a line of its history that leaves it as it is. A box that left for it all the
-/// same is asked back.
-pub async fn add_report(work: &mut Work, mut order: Order, report: &Report) -> Result<Order, Error> {
+/// same is asked back. What is said with it is not kept where the end customer is forgotten.
+pub async fn add_report(work: &mut Work, mut order: Order, mut report: Report) -> Result<Order, Error> {
+    if is_erased(&mut work.conn(), &order.number).await? {
+        report.comment.clear();
+    }
+    let report = &report;
     if report.action == Action::ShipBox {
         sent(&mut order, report);
     }
@@ -191,18 +207,19 @@ async fn access(
         release_address(work, &platform.config.orders, &order.aid).await?;
         free_socket(&mut work.conn(), &order.aid).await?;
     } else if report.action == Action::Complete
-        || (order.kind == Type::BoxExchange && matches!(report.action, Action::ReturnBox | Action::LoseBox))
+        || (order.kind == Type::BoxExchange
+            && matches!(report.action, Action::ReturnBox | Action::WriteOffBox))
     {
         set_access_state(&mut work.conn(), &order.aid, "active", &order.box_serial, now).await?;
     }
     Ok(())
 }
 
-/// What the step does to the network: a held fibre is given back, a socket is lit or goes dark.
+/// What the step does to the network: a held fibre is given back, a socket is lit or goes dark (`lit`: its state from now on).
 async fn in_network(
     work: &mut Work,
     order: &Order,
-    report: &Report,
+    lit: Option<&str>,
     network: &Network,
     give_back: bool,
 ) -> Result<(), Error> {
@@ -211,14 +228,7 @@ async fn in_network(
     if give_back {
         network::release_fibre(&mut work.conn(), &pm, &order.pbo).await?;
     }
-    let state = match report.action {
-        Action::FinishIntervention => "ACTIVE",
-        Action::Disconnect | Action::FailActivation => "INACTIVE",
-        _ => return Ok(()),
-    };
-    if order.pto.is_empty() {
-        return Ok(());
-    }
+    let Some(state) = lit.filter(|_| !order.pto.is_empty()) else { return Ok(()) };
     let line = Line {
         imb: Imb::parse(&order.imb).map_err(|_| unreadable("imb"))?,
         place: place(order),
@@ -271,5 +281,7 @@ const fn kind(action: Action) -> &'static str {
         Action::ReturnBox => "orders.box_returned",
         Action::FailActivation => "orders.activation_failed",
         Action::LoseBox => "orders.box_lost",
+        Action::WriteOffBox => "orders.box_not_returned",
+        Action::FailShipping => "orders.shipping_failed",
     }
 }

@@ -3,7 +3,7 @@
 use sqlx::FromRow;
 
 use crate::{
-    orders::rules::{Actor, State},
+    orders::rules::{Action, Actor, State},
     platform::db::Conn,
     sql,
 };
@@ -37,6 +37,11 @@ impl std::fmt::Debug for Entry {
     }
 }
 
+#[derive(FromRow)]
+struct Position {
+    position: i64,
+}
+
 /// Adds an entry.
 pub async fn add(conn: &mut Conn<'_>, number: &str, e: &Entry) -> Result<(), sqlx::Error> {
     sql!(
@@ -61,6 +66,13 @@ pub async fn add(conn: &mut Conn<'_>, number: &str, e: &Entry) -> Result<(), sql
 pub async fn erase_comments(conn: &mut Conn<'_>, number: &str) -> Result<u64, sqlx::Error> {
     const TEXT: &str = "UPDATE orders_history SET comment = '' WHERE number = $1 AND comment <> ''";
     sql!(execute, conn, TEXT, number)
+}
+
+/// Whether the end customer of an order was forgotten.
+pub async fn is_erased(conn: &mut Conn<'_>, number: &str) -> Result<bool, sqlx::Error> {
+    const TEXT: &str = "SELECT position FROM orders_history WHERE number = $1 AND kind = $2 LIMIT 1";
+    let found = sql!(optional, conn, Position, TEXT, number, Action::EraseContact.entry())?;
+    Ok(found.is_some_and(|entry| entry.position > 0))
 }
 
 /// The history of an order, oldest first. The order itself was read in the caller's scope.

@@ -20,7 +20,7 @@ pub use addresses::{Held, assign as assign_address, held, release as release_add
 pub use advance::{Report, add_report, advance, step};
 pub use boxes::{Fate, add as add_boxes, settle as settle_box, ship as ship_box};
 pub use contacts::{Contact, erase as erase_contact, find as contact, insert as insert_contact};
-pub use history::{Entry, add as add_entry, erase_comments, of as history};
+pub use history::{Entry, add as add_entry, erase_comments, is_erased, of as history};
 pub use orders::{
     Count, Filter, Order, Overdue, count, find, find_any, insert, list, number_of, overdue, update,
 };

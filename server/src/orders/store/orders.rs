@@ -282,7 +282,7 @@ pub async fn list(
             " FROM orders WHERE party_id = $1 AND ($2 = '' OR $2 LIKE '%,' || type || ',%') \
              AND ($3 = '' OR $3 LIKE '%,' || state || ',%') AND $4 LIKE '%,' || e_service || ',%' \
              AND ($5 = '' OR operator_reference = $5) AND ($6 = '' OR aid = $6) AND created_at >= $7 AND created_at < $8 \
-             AND (created_at < $9 OR (created_at = $9 AND number > $10)) ORDER BY created_at DESC, number LIMIT $11"
+             AND created_at <= $9 AND (created_at < $9 OR number > $10) ORDER BY created_at DESC, number LIMIT $11"
         ),
         party,
         &filter.types,

@@ -1,6 +1,7 @@
 //! proto → typed values or errors with the fields' paths and codes; domain → proto.
 
 mod access;
+pub mod export;
 mod order;
 
 use eservices::orders::v1 as pb;
@@ -16,7 +17,7 @@ use super::{
     rules::{State, Type, checks::Wanted},
     store::Contact,
 };
-use crate::platform::error::Violations;
+use crate::platform::{error::Violations, page};
 
 /// The longest comment, characters.
 pub const LONGEST_COMMENT: usize = 512;
@@ -226,12 +227,22 @@ pub fn comment(text: &str, violations: &mut Violations) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// A type wanted in a filter.
-pub fn kind(found: pb::OrderType) -> Option<Type> {
-    Type::ALL.iter().copied().find(|kind| type_to_wire(*kind) == found)
+/// Types in a filter, `,creation,`; empty: all.
+pub fn types(found: &[i32], violations: &mut Violations) -> String {
+    let known = |wanted: &i32| Type::ALL.iter().find(|kind| i32::from(type_to_wire(**kind)) == *wanted);
+    let types: Vec<&str> = found.iter().filter_map(known).map(|kind| kind.as_str()).collect();
+    if types.len() != found.len() {
+        violations.push("types", "expected types other than unspecified");
+    }
+    page::listed(&types)
 }
 
-/// A state wanted in a filter.
-pub fn state(found: pb::OrderState) -> Option<State> {
-    State::ALL.iter().copied().find(|state| state_to_wire(*state) == found)
+/// States in a filter, `,failed,`; empty: all.
+pub fn states(found: &[i32], violations: &mut Violations) -> String {
+    let known = |wanted: &i32| State::ALL.iter().find(|state| i32::from(state_to_wire(**state)) == *wanted);
+    let states: Vec<&str> = found.iter().filter_map(known).map(|state| state.as_str()).collect();
+    if states.len() != found.len() {
+        violations.push("states", "expected states other than unspecified");
+    }
+    page::listed(&states)
 }
