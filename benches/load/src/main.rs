@@ -1,5 +1,5 @@
 //! What a call costs the server: eligibility through the whole stack against bare echoes of the same answer; and what a watch
-//! costs it, and how late it is.
+//! costs it, and how late it is; and what a committed order costs beside the same rows written by hand.
 //!
 //! Each server is a process of its own, so that the kernel counts its CPU time apart from the client's. Everything
 //! stays on 127.0.0.1, in a temporary folder, and ends after the time that was asked for.
@@ -9,8 +9,10 @@ mod compare;
 mod echo;
 mod launch;
 mod load;
+mod order;
 mod process;
 mod report;
+mod stage;
 mod watch;
 mod world;
 
@@ -41,6 +43,9 @@ enum Command {
     Launch(Launch),
     /// Watchers of many operators while changes are made: lost, late, memory.
     Watch(Watched),
+    /// A committed order through the whole server, and a hand-written transaction of the same rows, in turns.
+    #[command(after_help = ORDER_EXAMPLES)]
+    Order(Ordered),
     /// The whole server, as `eservices-server serve` runs it.
     #[command(hide = true)]
     ChildEligibility(Child),
@@ -109,6 +114,38 @@ struct Watched {
     database: Option<String>,
 }
 
+/// Shown below the help of `order`.
+const ORDER_EXAMPLES: &str = "Examples:
+  eservices-load order
+  eservices-load order --rounds 9 --json
+  eservices-load order --database postgres://postgres@127.0.0.1:5432/load
+
+It prints medians and ratios of latency, orders a second and CPU, and the round trips of one order to the database on each
+side. PostgreSQL: the database must be empty; a copy of it, <name>_by_hand, is made beside it and dropped at the end.";
+
+/// How to order.
+#[derive(Debug, Args)]
+struct Ordered {
+    /// Rounds; figures are medians over them.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=50))]
+    rounds: u16,
+    /// Orders of a round that are placed one after the other, on each side.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    alone: u16,
+    /// Operators that order at once.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=32))]
+    at_once: u16,
+    /// Orders of each of them in a round.
+    #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u16).range(1..=200))]
+    each: u16,
+    /// JSON, for machines.
+    #[arg(long)]
+    json: bool,
+    /// An empty PostgreSQL database [default: a SQLite file in a temporary folder].
+    #[arg(long)]
+    database: Option<String>,
+}
+
 /// What a child process serves from.
 #[derive(Debug, Args)]
 struct Child {
@@ -145,6 +182,17 @@ async fn run(command: Command) -> Result<(), Failure> {
                 database: args.database,
             };
             watch::measure(&plan).await
+        }
+        Command::Order(args) => {
+            let plan = order::Plan {
+                rounds: args.rounds.into(),
+                alone: args.alone.into(),
+                at_once: args.at_once.into(),
+                each: args.each.into(),
+                database: args.database,
+                json: args.json,
+            };
+            order::measure(&plan).await
         }
         Command::ChildEligibility(args) => child::eligibility(&args.folder).await,
         Command::ChildEchoOwn(args) => child::echo_own(&args.folder).await,

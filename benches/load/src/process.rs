@@ -51,6 +51,13 @@ impl Served {
         Ok(Self { child, port })
     }
 
+    /// Ends it, and waits until it is gone.
+    pub async fn stop(mut self) -> Result<(), Failure> {
+        drop(self.child.stdin.take());
+        timeout(PATIENCE, self.child.wait()).await??;
+        Ok(())
+    }
+
     /// Its process id.
     pub fn id(&self) -> Result<u32, Failure> {
         self.child.id().ok_or_else(|| "a server ended too early".into())

@@ -213,7 +213,8 @@ pub fn print(report: &Report, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn spread(figure: &Spread) -> String {
+/// A figure with its spread, for people.
+pub fn spread(figure: &Spread) -> String {
     format!("{:>4.2} ({:.2} to {:.2})", figure.median, figure.least, figure.most)
 }
 

@@ -1,7 +1,12 @@
 //! The folder that every server here serves from: certificates, configuration, a database with one operator, and the
 //! answers that the echoes give.
 
-use std::{collections::BTreeMap, fs, net::Ipv4Addr, net::SocketAddr, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
 
 use eservices_server::commands::{Context, import};
 use eservices_server::platform::{
@@ -42,7 +47,7 @@ pub async fn make(folder: &Path) -> Result<(), Failure> {
     let client = authority.issue(&profile, KeySource::Generate, Validity::days(clock.machine(), 20)?)?;
     write_pair(folder, "client", &client)?;
     let config = configuration(folder);
-    fs::write(folder.join("eservices.toml"), toml::to_string(&config)?)?;
+    write_configuration(folder, &config)?;
     register(&config, &clock, &client).await
 }
 
@@ -80,10 +85,21 @@ pub fn configuration(folder: &Path) -> Config {
     config
 }
 
-/// The folder's database, with reference data that is served.
-pub async fn database(config: &Config, clock: &Clock) -> Result<Db, Failure> {
-    let db = Db::open(&config.database).await?;
-    db.migrate().await?;
+/// What the folder's server reads when it starts.
+pub fn write_configuration(folder: &Path, config: &Config) -> Result<(), Failure> {
+    Ok(fs::write(folder.join("eservices.toml"), toml::to_string(config)?)?)
+}
+
+/// Has a server use a PostgreSQL database, if one is named.
+pub fn on(config: &mut Config, database: Option<&str>) {
+    if let Some(url) = database {
+        url.clone_into(&mut config.database.url);
+        config.database.connections = 32;
+    }
+}
+
+/// The files of the demo's reference data.
+pub fn demo_files() -> Result<Vec<PathBuf>, Failure> {
     let mut files = Vec::new();
     for entry in fs::read_dir(REFERENCE)? {
         let path = entry?.path();
@@ -91,6 +107,13 @@ pub async fn database(config: &Config, clock: &Clock) -> Result<Db, Failure> {
             files.push(path);
         }
     }
+    Ok(files)
+}
+
+/// The folder's database, with reference data that is served.
+pub async fn database(config: &Config, clock: &Clock, files: Vec<PathBuf>) -> Result<Db, Failure> {
+    let db = Db::open(&config.database).await?;
+    db.migrate().await?;
     import::and_serve(&config.reference.folder, files, &db, clock.machine())
         .await
         .map_err(|e| e.to_string())?;
@@ -98,7 +121,7 @@ pub async fn database(config: &Config, clock: &Clock) -> Result<Db, Failure> {
 }
 
 async fn register(config: &Config, clock: &Clock, client: &Issued) -> Result<(), Failure> {
-    let db = database(config, clock).await?;
+    let db = database(config, clock, demo_files()?).await?;
     let request_id = Ids::default().call().to_string();
     let by = || By::cli(&request_id, clock.machine());
     let operator = NewOperator {

@@ -4,7 +4,7 @@
 //! An event holds the instant at which its work began to decide, on the same machine's clock: what is measured from there to
 //! the moment at which the watcher has it contains the commit itself, so it is an upper bound of commit → delivery.
 
-mod stage;
+mod operator;
 mod watcher;
 
 use std::{
@@ -16,7 +16,7 @@ use eservices_server::platform::clock::{Clock, Machine};
 use tokio::task::JoinSet;
 
 use self::{
-    stage::{Operator, Stage},
+    operator::Operator,
     watcher::{Seen, Tally},
 };
 use crate::{
@@ -24,6 +24,8 @@ use crate::{
     load::Wire,
     process::{self, Served},
     report,
+    stage::Stage,
+    world,
 };
 
 /// How many watch what.
@@ -41,6 +43,9 @@ pub struct Plan {
     pub database: Option<String>,
 }
 
+/// What operators hold.
+const RIGHT: &str = "e-rdv-grand-public";
+
 /// What watchers may take to get the last event.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -53,7 +58,13 @@ const PER_CONNECTION: u64 = 100;
 /// Measures and prints.
 pub async fn measure(plan: &Plan) -> Result<(), Failure> {
     let folder = tempfile::tempdir()?;
-    let stage = Stage::make(folder.path(), plan).await?;
+    let mut config = world::configuration(folder.path());
+    world::on(&mut config, plan.database.as_deref());
+    config.events.watches_per_certificate = usize::try_from(plan.watchers)?;
+    config.limits.max_connections = 100_000;
+    config.limits.connections_per_certificate = 100_000;
+    let files = world::demo_files()?;
+    let stage = Stage::make(folder.path(), &config, files, plan.operators, &[RIGHT]).await?;
     let served = Served::start("child-eligibility", folder.path()).await?;
     let id = served.id()?;
     let slots = stage.publish(served.port).await?;

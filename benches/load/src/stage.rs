@@ -1,9 +1,8 @@
-//! Operators with their certificates, capacity that is published, and changes: a hold, then its end, again and again.
+//! Operators with their certificates, and capacity that is published: what every measurement of the whole server begins with.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant},
 };
 
 use eservices::{
@@ -15,7 +14,7 @@ use eservices_server::{
     commands::Context,
     platform::{
         clock::{Clock, Machine, paris_day},
-        config::Environment,
+        config::{Config, Environment},
         ids::Ids,
         pki::{Authority, Issued, KeySource, Profile, Validity},
         registry::{self, Brand, By, Holder, NewOperator, NewSystem},
@@ -25,49 +24,46 @@ use jiff::ToSpan as _;
 use prost::Message;
 use rustls::ClientConfig;
 
-use super::Plan;
 use crate::{
     Failure,
     load::{Question, Wire},
     world,
 };
 
-/// What operators hold.
-const RIGHT: &str = "e-rdv-grand-public";
-
 /// The commune of the building that is visited.
 const COMMUNE: &str = "77058";
 
 /// The building.
-const IMB: &str = "IMB/77058/X/0218";
+pub const IMB: &str = "IMB/77058/X/0218";
 
-const APPOINTMENTS: &str = "/eservices.appointments.v1.AppointmentService/";
+/// Appointments.
+pub const APPOINTMENTS: &str = "/eservices.appointments.v1.AppointmentService/";
 const FULFILMENT: &str = "/eservices.fulfilment.v1.FulfilmentService/";
 
 /// A folder that is ready to be served, and who calls.
 pub struct Stage {
     /// The client's side of each operator's handshake.
     pub operators: Vec<Arc<ClientConfig>>,
+    /// Their SIRENs.
+    pub sirens: Vec<String>,
     workforce: Arc<ClientConfig>,
     clock: Clock,
     ids: Ids,
 }
 
 impl Stage {
-    /// Makes certificates, configuration, database and registry.
-    pub async fn make(folder: &Path, plan: &Plan) -> Result<Self, Failure> {
+    /// Makes certificates, the configuration's file, database and registry: so many operators that hold `rights`.
+    pub async fn make(
+        folder: &Path,
+        config: &Config,
+        files: Vec<PathBuf>,
+        operators: u64,
+        rights: &[&str],
+    ) -> Result<Self, Failure> {
         let (clock, ids) = (Clock::new(Machine::System, false), Ids::default());
         let authority = world::authority(folder, &clock)?;
-        let mut config = world::configuration(folder);
-        if let Some(url) = &plan.database {
-            config.database.url.clone_from(url);
-            config.database.connections = 32;
-        }
-        config.events.watches_per_certificate = usize::try_from(plan.watchers)?;
-        config.limits.max_connections = 100_000;
-        config.limits.connections_per_certificate = 100_000;
-        std::fs::write(folder.join("eservices.toml"), toml::to_string(&config)?)?;
-        let db = world::database(&config, &clock).await?;
+        world::write_configuration(folder, config)?;
+        let db = world::database(config, &clock, files).await?;
         let context = Context { config: config.clone(), clock: clock.clone(), ids: ids.clone(), json: false };
         let catalogue = context.catalogue(&db).await.map_err(|e| e.to_string())?;
         let request_id = ids.call().to_string();
@@ -76,8 +72,9 @@ impl Stage {
             let key = issued.key_pem.as_deref().ok_or("a certificate was issued without its key")?;
             Ok(Arc::new(world::client_with(folder, issued.chain_pem.as_bytes(), key.as_bytes())?))
         };
-        let mut operators = Vec::new();
-        for n in 0..plan.operators {
+        let names: Vec<String> = rights.iter().map(|name| (*name).to_owned()).collect();
+        let (mut clients, mut sirens) = (Vec::new(), Vec::new());
+        for n in 0..operators {
             let siren = siren(n)?;
             let operator = NewOperator {
                 siren: siren.clone(),
@@ -88,11 +85,12 @@ impl Stage {
             };
             registry::create_operator(&db, by(), &operator).await?;
             let holder = Holder::operator(&siren)?;
-            registry::grant(&db, by(), &holder, &[RIGHT.to_owned()], &catalogue).await?;
-            let issued = issue(&authority, &clock, &holder, RIGHT)?;
+            registry::grant(&db, by(), &holder, &names, &catalogue).await?;
+            let issued = issue(&authority, &clock, &holder, &names)?;
             let registration = issued.registration.as_ref().ok_or("a client without a registration")?;
             registry::register_certificate(&db, by(), registration, &catalogue).await?;
-            operators.push(tls(&issued)?);
+            clients.push(tls(&issued)?);
+            sirens.push(siren);
         }
         let workforce = Holder::system("workforce")?;
         let system = NewSystem {
@@ -102,11 +100,11 @@ impl Stage {
         };
         registry::create_system(&db, by(), &system).await?;
         registry::grant(&db, by(), &workforce, &["workforce".to_owned()], &catalogue).await?;
-        let issued = issue(&authority, &clock, &workforce, "workforce")?;
+        let issued = issue(&authority, &clock, &workforce, &["workforce".to_owned()])?;
         let registration = issued.registration.as_ref().ok_or("a client without a registration")?;
         registry::register_certificate(&db, by(), registration, &catalogue).await?;
         db.close().await;
-        Ok(Self { operators, workforce: tls(&issued)?, clock, ids })
+        Ok(Self { operators: clients, sirens, workforce: tls(&issued)?, clock, ids })
     }
 
     /// Publishes a zone and its slots; answers the ids of those that can be held.
@@ -139,84 +137,26 @@ impl Stage {
             ..ap::SearchSlotsRequest::default()
         };
         let mut operator = Wire::open(port, &self.operators[0]).await?;
-        let found: ap::SearchSlotsResponse = ask(&mut operator, "SearchSlots", &request).await?;
+        let found: ap::SearchSlotsResponse =
+            ask(&mut operator, APPOINTMENTS, "SearchSlots", &request).await?;
         let slots: Vec<String> = found.slots.into_iter().map(|s| s.slot_id).collect();
         if slots.is_empty() { Err("no slot can be held".into()) } else { Ok(slots) }
     }
 }
 
-/// One operator that changes things.
-pub struct Operator {
-    wire: Wire,
-    ids: Ids,
-    slot: String,
-    held: Option<ap::Appointment>,
-    /// Of its last change.
-    pub revision: i64,
-}
-
-impl Operator {
-    /// Connects.
-    pub async fn enter(port: u16, tls: &Arc<ClientConfig>, slot: String) -> Result<Self, Failure> {
-        Ok(Self { wire: Wire::open(port, tls).await?, ids: Ids::default(), slot, held: None, revision: 0 })
-    }
-
-    /// Makes a change at each beat until the end; a late one is made up for. Answers how many were made.
-    pub async fn keep_changing(
-        &mut self,
-        offset: Duration,
-        pause: Duration,
-        end: Instant,
-    ) -> Result<u64, Failure> {
-        let mut beat = tokio::time::interval_at(tokio::time::Instant::now() + offset, pause);
-        let mut made = 0;
-        loop {
-            beat.tick().await;
-            if Instant::now() >= end {
-                return Ok(made);
-            }
-            self.change().await?;
-            made += 1;
-        }
-    }
-
-    async fn change(&mut self) -> Result<(), Failure> {
-        let request_id = self.ids.call().to_string();
-        let appointment = match self.held.take() {
-            None => {
-                let request = ap::HoldAppointmentRequest {
-                    request_id,
-                    intervention: Some(intervention()),
-                    slot_id: self.slot.clone(),
-                };
-                let held: ap::HoldAppointmentResponse =
-                    ask(&mut self.wire, "HoldAppointment", &request).await?;
-                self.held.clone_from(&held.appointment);
-                held.appointment
-            }
-            Some(held) => {
-                let request =
-                    ap::CancelAppointmentRequest { request_id, reference: held.reference, etag: held.etag };
-                let answer: ap::CancelAppointmentResponse =
-                    ask(&mut self.wire, "CancelAppointment", &request).await?;
-                answer.appointment
-            }
-        };
-        self.revision = appointment.ok_or("an answer without its appointment")?.revision;
-        Ok(())
-    }
-}
-
-async fn ask<A: Message + Default>(
+/// Asks a method of a service.
+pub async fn ask<A: Message + Default>(
     wire: &mut Wire,
+    service: &str,
     method: &str,
     request: &impl Message,
 ) -> Result<A, Failure> {
-    let question = Question::new(&format!("{APPOINTMENTS}{method}"), &request.encode_to_vec())?;
+    let question = Question::new(&format!("{service}{method}"), &request.encode_to_vec())?;
     Ok(A::decode(wire.ask(&question).await?)?)
 }
 
-fn intervention() -> ap::Intervention {
+/// The visit that is asked for.
+pub fn intervention() -> ap::Intervention {
     ap::Intervention {
         place: Some(ap::Place { designation: Some(ap::place::Designation::Imb(IMB.into())) }),
         product_nature: "JUST_FIBRE".into(),
@@ -226,12 +166,12 @@ fn intervention() -> ap::Intervention {
     }
 }
 
-fn issue(authority: &Authority, clock: &Clock, holder: &Holder, name: &str) -> Result<Issued, Failure> {
+fn issue(authority: &Authority, clock: &Clock, holder: &Holder, names: &[String]) -> Result<Issued, Failure> {
     let profile = Profile::Client {
         holder: holder.clone(),
         display_name: "Load".into(),
         environment: Environment::NonProduction,
-        names: vec![name.to_owned()],
+        names: names.to_vec(),
         label: format!("{}_load", holder.code()),
     };
     Ok(authority.issue(&profile, KeySource::Generate, Validity::days(clock.machine(), 20)?)?)

@@ -1,0 +1,60 @@
+//! Rows that an order adds or changes, a table: both sides must come to the same, or nothing is compared.
+
+use std::collections::{BTreeMap, HashSet};
+
+use eservices_server::platform::db::Db;
+use sqlx::AssertSqlSafe;
+
+use crate::Failure;
+
+/// Every row of every table, as text.
+pub struct Rows(BTreeMap<String, HashSet<String>>);
+
+impl Rows {
+    /// Reads them all.
+    pub async fn of(db: &Db) -> Result<Self, Failure> {
+        let mut rows = BTreeMap::new();
+        for table in tables(db).await? {
+            let found = match db {
+                Db::Sqlite { readers, .. } => {
+                    let columns = "SELECT name FROM pragma_table_info($1)";
+                    let columns: Vec<String> =
+                        sqlx::query_scalar(columns).bind(&table).fetch_all(readers).await?;
+                    let quoted: Vec<String> = columns.iter().map(|name| format!("quote({name})")).collect();
+                    let text = format!("SELECT {} FROM {table}", quoted.join(" || ',' || "));
+                    sqlx::query_scalar::<_, String>(AssertSqlSafe(text)).fetch_all(readers).await?
+                }
+                Db::Postgres(pool) => {
+                    let text = format!("SELECT t::text FROM {table} t");
+                    sqlx::query_scalar::<_, String>(AssertSqlSafe(text)).fetch_all(pool).await?
+                }
+            };
+            rows.insert(table, found.into_iter().collect());
+        }
+        Ok(Self(rows))
+    }
+
+    /// How many rows are in `later` that are not here, by table.
+    pub fn new_in(&self, later: &Self) -> BTreeMap<String, usize> {
+        let none = HashSet::new();
+        let count = |(table, rows): (&String, &HashSet<String>)| {
+            let new = rows.difference(self.0.get(table).unwrap_or(&none)).count();
+            (new > 0).then(|| (table.clone(), new))
+        };
+        later.0.iter().filter_map(count).collect()
+    }
+}
+
+async fn tables(db: &Db) -> Result<Vec<String>, Failure> {
+    let names: Vec<String> = match db {
+        Db::Sqlite { readers, .. } => {
+            let text = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
+            sqlx::query_scalar(text).fetch_all(readers).await?
+        }
+        Db::Postgres(pool) => {
+            let text = "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'";
+            sqlx::query_scalar(text).fetch_all(pool).await?
+        }
+    };
+    Ok(names.into_iter().filter(|name| !name.starts_with("_sqlx")).collect())
+}
