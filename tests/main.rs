@@ -19,6 +19,7 @@ mod fulfilment_work;
 mod ghost;
 mod golden;
 mod identity;
+mod interop_codes;
 mod orders;
 mod orders_export;
 mod protocol;
