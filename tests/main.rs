@@ -31,3 +31,4 @@ mod revocation;
 mod simulator;
 mod tidy;
 mod watch;
+mod white_label;

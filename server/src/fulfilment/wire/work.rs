@@ -9,7 +9,8 @@ use eservices_reference::{
 };
 
 use crate::{
-    appointments::slot_to_wire,
+    appointments::{slot_to_wire, store::Slot},
+    fulfilment::rules::{Brand, Kind, LANGUAGE, Visit, texts},
     orders::{
         contact_to_wire, order_number, order_state_to_wire, order_type_to_wire,
         rules::work::{Capability, Milestone, WorkState, is_absence_code, is_failure_code},
@@ -283,7 +284,9 @@ pub fn details(d: Details) -> pb::WorkDetails {
     let capability = d.capability;
     let territory = Insee::parse(&d.commune_code).map_or(Territory::Metropole, |i| Territory::of_insee(&i));
     let visit = capability == Capability::Installation;
-    let slot = d.slot().filter(|_| visit).map(|slot| slot_to_wire(&slot, territory));
+    let slot = d.slot().filter(|_| visit);
+    let customer_texts = customer_texts(&d, slot.as_ref());
+    let slot = slot.map(|slot| slot_to_wire(&slot, territory));
     let known = !d.contact.last_name.is_empty();
     let (contact, delivery) = contact_to_wire(d.contact);
     let shipping = capability == Capability::Shipping;
@@ -316,7 +319,34 @@ pub fn details(d: Details) -> pb::WorkDetails {
             Capability::Shipping | Capability::Disconnection => String::new(),
         },
         scenario: d.scenario,
+        customer_texts,
     }
+}
+
+fn customer_texts(d: &Details, slot: Option<&Slot>) -> Vec<pb::CustomerText> {
+    use pb::CustomerTextKind as K;
+    let brand = Brand { name: &d.brand_name, phone: &d.brand_phone };
+    let visit = slot.map(|s| Visit { day: s.day.0, start: &s.local_start, end: &s.local_end });
+    let sender = if d.brand_sender.is_empty() { &d.brand_name } else { &d.brand_sender };
+    let to_wire = |(kind, text)| pb::CustomerText {
+        kind: match kind {
+            Kind::ParcelSender => K::ParcelSender,
+            Kind::BoxOnItsWay => K::BoxOnItsWay,
+            Kind::VisitAnnounced => K::VisitAnnounced,
+            Kind::TechnicianOnTheWay => K::TechnicianOnTheWay,
+            Kind::VisitMissed => K::VisitMissed,
+            Kind::VisitFailed => K::VisitFailed,
+            Kind::AccessOn => K::AccessOn,
+            Kind::AccessOff => K::AccessOff,
+            Kind::BoxAwaited => K::BoxAwaited,
+            Kind::ReturnAddressee => K::ReturnAddressee,
+        }
+        .into(),
+        language: LANGUAGE.to_owned(),
+        text,
+        sender: sender.clone(),
+    };
+    texts(d.capability, d.kind, brand, visit).into_iter().map(to_wire).collect()
 }
 
 /// A piece of work in a list.

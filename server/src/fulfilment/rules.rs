@@ -1,0 +1,263 @@
+//! What an end customer reads of the work of an order: printed lines and messages, in the operator's name alone. Pure.
+//!
+//! Nobody else is named: not the wholesaler, not its product, no person, no address. Words are French, in the alphabet of a text
+//! message (so *aout* without its accent, and no word with another circumflex), within 160 characters where the brand is short.
+
+use jiff::civil::{Date, Weekday};
+
+use crate::orders::rules::{Type, work::Capability};
+
+/// Language of the texts.
+pub const LANGUAGE: &str = "fr";
+
+/// What a text is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Line of a parcel's label.
+    ParcelSender,
+    /// The box has left.
+    BoxOnItsWay,
+    /// When the technician comes.
+    VisitAnnounced,
+    /// The technician sets out.
+    TechnicianOnTheWay,
+    /// Nobody was there.
+    VisitMissed,
+    /// The visit failed for good.
+    VisitFailed,
+    /// The access is on.
+    AccessOn,
+    /// The access is off.
+    AccessOff,
+    /// The box is to come back.
+    BoxAwaited,
+    /// Line of a return label.
+    ReturnAddressee,
+}
+
+/// An operator as its end customers know it.
+#[derive(Clone, Copy, Debug)]
+pub struct Brand<'b> {
+    /// Name.
+    pub name: &'b str,
+    /// Telephone of its support; empty if none.
+    pub phone: &'b str,
+}
+
+/// When the technician is awaited, in the time of the place.
+#[derive(Clone, Copy, Debug)]
+pub struct Visit<'v> {
+    /// Day.
+    pub day: Date,
+    /// Start, `HH:MM`.
+    pub start: &'v str,
+    /// End, `HH:MM`.
+    pub end: &'v str,
+}
+
+/// The texts of one piece of work.
+#[must_use]
+pub fn texts(
+    capability: Capability,
+    order: Type,
+    brand: Brand<'_>,
+    visit: Option<Visit<'_>>,
+) -> Vec<(Kind, String)> {
+    let Brand { name, phone } = brand;
+    let help = if phone.is_empty() { String::new() } else { format!(" Une question ? {phone}") };
+    let told = |kind, said: &str| (kind, format!("{name} : {said}{help}"));
+    let on_label = if phone.is_empty() { String::new() } else { format!(", tél. {phone}") };
+    let exchange = order == Type::BoxExchange;
+    match capability {
+        Capability::Shipping => {
+            let which = if exchange { "nouvelle box" } else { "box" };
+            vec![
+                (Kind::ParcelSender, format!("Expéditeur : {name}{on_label}")),
+                told(Kind::BoxOnItsWay, &format!("votre {which} fibre est en route.")),
+            ]
+        }
+        Capability::Installation => {
+            let mut texts = Vec::new();
+            if let Some(visit) = visit {
+                let contact = if phone.is_empty() { "Contactez notre service client." } else { phone };
+                let when = when(visit);
+                let text = format!(
+                    "{name} : le technicien vient installer votre fibre {when}. Un imprévu ? {contact}"
+                );
+                texts.push((Kind::VisitAnnounced, text));
+            }
+            let again = if phone.is_empty() {
+                "contactez notre service client.".to_owned()
+            } else {
+                format!("appelez le {phone}.")
+            };
+            texts.extend([
+                told(
+                    Kind::TechnicianOnTheWay,
+                    "le technicien est en route pour installer votre fibre. Merci de rester joignable.",
+                ),
+                (
+                    Kind::VisitMissed,
+                    format!(
+                        "{name} : le technicien est passé mais vous n'étiez pas là. Pour un nouveau rendez-vous, {again}"
+                    ),
+                ),
+                told(
+                    Kind::VisitFailed,
+                    "l'installation de votre fibre n'a pas pu se faire. Nous revenons vers vous.",
+                ),
+            ]);
+            texts
+        }
+        Capability::Activation => {
+            vec![told(Kind::AccessOn, "votre fibre est en service, il ne reste qu'à brancher votre box.")]
+        }
+        Capability::Disconnection => vec![told(Kind::AccessOff, "votre fibre est résiliée.")],
+        Capability::Returns => {
+            let which = if exchange { "ancienne box" } else { "box" };
+            vec![
+                told(
+                    Kind::BoxAwaited,
+                    &format!("merci de nous renvoyer votre {which} avec son étiquette de retour."),
+                ),
+                (Kind::ReturnAddressee, format!("Destinataire : {name}, service retours{on_label}")),
+            ]
+        }
+    }
+}
+
+/// Day and hours in words: `le mardi 1er décembre, entre 8 h et 12 h`.
+fn when(visit: Visit<'_>) -> String {
+    const MONTHS: [&str; 12] = [
+        "janvier",
+        "février",
+        "mars",
+        "avril",
+        "mai",
+        "juin",
+        "juillet",
+        "aout",
+        "septembre",
+        "octobre",
+        "novembre",
+        "décembre",
+    ];
+    let weekday = match visit.day.weekday() {
+        Weekday::Monday => "lundi",
+        Weekday::Tuesday => "mardi",
+        Weekday::Wednesday => "mercredi",
+        Weekday::Thursday => "jeudi",
+        Weekday::Friday => "vendredi",
+        Weekday::Saturday => "samedi",
+        Weekday::Sunday => "dimanche",
+    };
+    let day = match visit.day.day() {
+        1 => "1er".to_owned(),
+        day => day.to_string(),
+    };
+    let month = usize::try_from(visit.day.month() - 1).ok().and_then(|n| MONTHS.get(n)).unwrap_or(&"");
+    format!("le {weekday} {day} {month}, entre {} et {}", hour(visit.start), hour(visit.end))
+}
+
+/// `08:00` as `8 h`, `13:30` as `13 h 30`.
+fn hour(time: &str) -> String {
+    let (hours, minutes) = time.split_once(':').unwrap_or((time, "00"));
+    let hours = match hours.trim_start_matches('0') {
+        "" => "0",
+        hours => hours,
+    };
+    if minutes == "00" { format!("{hours} h") } else { format!("{hours} h {minutes}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::civil::date;
+
+    const ALPHA: Brand<'_> = Brand { name: "Alpha Box", phone: "0199000100" };
+    const BETA: Brand<'_> = Brand { name: "Beta", phone: "" };
+    const VISIT: Visit<'_> = Visit { day: date(2026, 12, 1), start: "08:00", end: "12:30" };
+
+    fn lines(capability: Capability, order: Type, brand: Brand<'_>, visit: Option<Visit<'_>>) -> Vec<String> {
+        texts(capability, order, brand, visit).into_iter().map(|(_, text)| text).collect()
+    }
+
+    #[test]
+    fn what_an_end_customer_reads() {
+        use Capability as C;
+        assert_eq!(
+            lines(C::Shipping, Type::Creation, ALPHA, None),
+            [
+                "Expéditeur : Alpha Box, tél. 0199000100",
+                "Alpha Box : votre box fibre est en route. Une question ? 0199000100"
+            ]
+        );
+        assert_eq!(
+            lines(C::Installation, Type::Creation, ALPHA, Some(VISIT)),
+            [
+                "Alpha Box : le technicien vient installer votre fibre le mardi 1er décembre, entre 8 h et 12 h 30. Un imprévu ? 0199000100",
+                "Alpha Box : le technicien est en route pour installer votre fibre. Merci de rester joignable. Une question ? 0199000100",
+                "Alpha Box : le technicien est passé mais vous n'étiez pas là. Pour un nouveau rendez-vous, appelez le 0199000100.",
+                "Alpha Box : l'installation de votre fibre n'a pas pu se faire. Nous revenons vers vous. Une question ? 0199000100",
+            ]
+        );
+        assert_eq!(
+            lines(C::Returns, Type::BoxExchange, ALPHA, None),
+            [
+                "Alpha Box : merci de nous renvoyer votre ancienne box avec son étiquette de retour. Une question ? 0199000100",
+                "Destinataire : Alpha Box, service retours, tél. 0199000100"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_brand_without_a_telephone_reads_well_too() {
+        use Capability as C;
+        assert_eq!(
+            lines(C::Installation, Type::Creation, BETA, Some(VISIT)),
+            [
+                "Beta : le technicien vient installer votre fibre le mardi 1er décembre, entre 8 h et 12 h 30. Un imprévu ? Contactez notre service client.",
+                "Beta : le technicien est en route pour installer votre fibre. Merci de rester joignable.",
+                "Beta : le technicien est passé mais vous n'étiez pas là. Pour un nouveau rendez-vous, contactez notre service client.",
+                "Beta : l'installation de votre fibre n'a pas pu se faire. Nous revenons vers vous.",
+            ]
+        );
+        assert_eq!(
+            lines(C::Shipping, Type::BoxExchange, BETA, None),
+            ["Expéditeur : Beta", "Beta : votre nouvelle box fibre est en route."]
+        );
+        assert_eq!(
+            lines(C::Returns, Type::Termination, BETA, None),
+            [
+                "Beta : merci de nous renvoyer votre box avec son étiquette de retour.",
+                "Destinataire : Beta, service retours"
+            ]
+        );
+        assert_eq!(lines(C::Installation, Type::Creation, BETA, None).len(), 3, "no visit, no announcement");
+    }
+
+    #[test]
+    fn days_and_hours_in_words() {
+        let said = |day, start, end| when(Visit { day, start, end });
+        assert_eq!(said(date(2027, 8, 14), "00:15", "09:05"), "le samedi 14 aout, entre 0 h 15 et 9 h 05");
+        assert_eq!(said(date(2027, 2, 28), "13:00", "17:00"), "le dimanche 28 février, entre 13 h et 17 h");
+    }
+
+    /// Letters beyond ASCII that a text message has (GSM 03.38) and that French needs.
+    #[test]
+    fn a_message_is_one_message() {
+        // Twenty characters of name, a telephone as long as one gets, the longest day.
+        let brand = Brand { name: "Compagnie Alpha Box.", phone: "+33199000100" };
+        let visit = Visit { day: date(2026, 9, 30), start: "13:30", end: "17:30" };
+        for capability in Capability::ALL {
+            for order in Type::ALL {
+                for (kind, text) in texts(*capability, *order, brand, Some(visit)) {
+                    assert!(text.chars().count() <= 160, "{kind:?}: {} {text}", text.chars().count());
+                    let foreign = text.chars().find(|c| !c.is_ascii() && !"éèùìòàäöñüÇÉ".contains(*c));
+                    assert_eq!(foreign, None, "{kind:?}: {text}");
+                    assert!(text.contains("Compagnie Alpha Box."), "{kind:?}: {text}");
+                }
+            }
+        }
+    }
+}
