@@ -82,34 +82,41 @@ pub async fn measure(plan: &Plan) -> Result<(), Failure> {
     let mut config = world::configuration(folder.path());
     world::on(&mut config, plan.database.as_deref());
     config.orders.ipv4_pools = POOL.into();
-    twin::drop_copy(&config.database).await?;
-    let measured = in_turns(plan, folder.path(), &config).await;
+    let operators = u64::try_from(plan.at_once)?;
+    let stage = Stage::make(folder.path(), &config, files(folder.path())?, operators, &RIGHTS).await?;
+    let served = Served::start("child-eligibility", folder.path()).await?;
+    let held = hold(&stage, served.port, plan).await?;
+    served.stop().await?;
+    let second = twin::copy(&config.database).await?;
+    let measured = in_turns(plan, folder.path(), &config, &second, &stage, &held).await;
     twin::drop_copy(&config.database).await?;
     figures::print(&measured?, plan.json)
 }
 
-async fn in_turns(plan: &Plan, folder: &Path, config: &Config) -> Result<Figures, Failure> {
-    let stage = Stage::make(folder, config, files(folder)?, u64::try_from(plan.at_once)?, &RIGHTS).await?;
-    let served = Served::start("child-eligibility", folder).await?;
-    let held = hold(&stage, served.port, plan).await?;
-    served.stop().await?;
-    let second = twin::copy(&config.database).await?;
-
-    let mut server = Quotes::new(&held);
-    let mut hand = Quotes::new(&held);
-    let round_trips = round_trips::count(folder, config, &second, &stage, [&mut server, &mut hand]).await?;
+async fn in_turns(
+    plan: &Plan,
+    folder: &Path,
+    config: &Config,
+    second: &Database,
+    stage: &Stage,
+    held: &[(String, Vec<String>)],
+) -> Result<Figures, Failure> {
+    let mut server = Quotes::new(held);
+    let mut hand = Quotes::new(held);
+    let round_trips = round_trips::count(folder, config, second, stage, [&mut server, &mut hand]).await?;
 
     world::write_configuration(folder, config)?;
     let served = Served::start("child-eligibility", folder).await?;
-    let server_side = Arc::new(Side::Server(Server::enter(served.port, &stage).await?));
-    let hand_side = Arc::new(Side::ByHand(by_hand(&second, &server_side, &mut server).await?));
+    let server_side = Arc::new(Side::Server(Server::enter(served.port, stage).await?));
+    let hand_side = Arc::new(Side::ByHand(by_hand(second, &server_side, &mut server).await?));
     // The one that taught how long an answer is has its like on the other side.
     hand_side.alone(&mut hand, 1).await?;
 
-    let rows = same_rows(config, &second, [(&server_side, &mut server), (&hand_side, &mut hand)]).await?;
+    let rows =
+        same_rows([&config.database, second], [(&server_side, &mut server), (&hand_side, &mut hand)]).await?;
     server_side.alone(&mut server, WARM_UP).await?;
     hand_side.alone(&mut hand, WARM_UP).await?;
-    let bare_call = bare_call(served.port, &stage).await?;
+    let bare_call = bare_call(served.port, stage).await?;
     let (id, own) = (served.id()?, std::process::id());
     let mut turns = Vec::new();
     for _ in 0..plan.rounds {
@@ -194,12 +201,11 @@ async fn by_hand(second: &Database, server: &Side, quotes: &mut Quotes) -> Resul
 
 /// Rows that one order adds or changes, by table: the same on both sides, or nothing is compared.
 async fn same_rows(
-    config: &Config,
-    second: &Database,
+    databases: [&Database; 2],
     sides: [(&Side, &mut Quotes); 2],
 ) -> Result<std::collections::BTreeMap<String, usize>, Failure> {
     let mut seen = Vec::new();
-    for ((side, quotes), database) in sides.into_iter().zip([&config.database, second]) {
+    for ((side, quotes), database) in sides.into_iter().zip(databases) {
         let db = Db::open(database).await?;
         let before = Rows::of(&db).await?;
         side.alone(quotes, 1).await?;
