@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use eservices::{
+    appointments::v1 as ap,
     fulfilment::v1::{self as fu, Capability, CustomerTextKind as Kind, report_work_request::Report},
     orders::v1::{self as pb, OrderState as State},
 };
@@ -17,7 +18,7 @@ use crate::harness::{
         absent, completed, disconnected, failed, installed, lease_request, report_request, returned, shipped,
         started,
     },
-    hold,
+    hold, intervention,
     orders::{new_order, place},
     publish_days,
     raw::Raw,
@@ -143,6 +144,20 @@ async fn read(operator: &mut Raw, number: &str) -> pb::GetOrderResponse {
     pb::GetOrderResponse::decode(answer.message()).unwrap()
 }
 
+/// What an operator reads of slots and of an appointment, and may show.
+async fn visit(operator: &mut Raw, reference: &str) {
+    let service = "/eservices.appointments.v1.AppointmentService/";
+    let search = ap::SearchSlotsRequest { intervention: Some(intervention()), ..Default::default() };
+    let get = ap::GetAppointmentRequest { reference: reference.into() };
+    for (method, question) in
+        [("SearchSlots", search.encode_to_vec()), ("GetAppointment", get.encode_to_vec())]
+    {
+        let answer = operator.call(&format!("{service}{method}"), &question).await.unwrap();
+        assert!(answer.message().len() > 50, "{method} says something");
+        unnamed(answer.message());
+    }
+}
+
 async fn terminate(client: &Client, aid: &str) -> pb::Order {
     let request = pb::TerminateAccessRequest {
         request_id: new_request_id(),
@@ -181,6 +196,8 @@ async fn a_whole_life(flow: &mut Flow, client: &Client, raw: &mut Raw) -> Vec<St
     client.orders().retake_appointment(request).await.unwrap();
     flow.does(Capability::Installation, &[started(), installed("FI-0A1B-2C3D")]).await;
     flow.does(Capability::Activation, &[completed()]).await;
+    let delivered = read(raw, &order.number).await.order.unwrap();
+    visit(raw, &delivered.appointment_reference).await;
     let exchanged = exchange(client, &order.aid).await;
     flow.does(Capability::Shipping, &[shipped("BX-0002")]).await;
     flow.does(Capability::Returns, &[returned("BX-0001")]).await;

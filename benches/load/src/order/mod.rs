@@ -162,16 +162,15 @@ async fn hold(stage: &Stage, port: u16, plan: &Plan) -> Result<Vec<(String, Vec<
     let each = alone.div_ceil(plan.at_once) + plan.rounds * plan.each;
     let mut holding = JoinSet::new();
     for (n, (tls, siren)) in stage.operators.iter().zip(&stage.sirens).enumerate() {
-        let (mut wire, slot, siren) =
-            (Wire::open(port, tls).await?, slots[n % slots.len()].clone(), siren.clone());
+        let (mut wire, slots, siren) = (Wire::open(port, tls).await?, slots.clone(), siren.clone());
         holding.spawn(async move {
             let ids = Ids::default();
             let mut references = Vec::new();
-            for _ in 0..each {
+            for k in 0..each {
                 let request = ap::HoldAppointmentRequest {
                     request_id: ids.call().to_string(),
                     intervention: Some(intervention()),
-                    slot_id: slot.clone(),
+                    slot_id: slots[(n + k) % slots.len()].clone(),
                 };
                 let held: ap::HoldAppointmentResponse =
                     ask(&mut wire, APPOINTMENTS, "HoldAppointment", &request).await?;
