@@ -133,7 +133,8 @@ impl ByHand {
         let taken: Taken = said!(self, one, conn, Taken, TAKE, POOL)?;
         let ipv4 = Ipv4Addr::from(u32::from(POOL_BASE) + u32::try_from(taken.taken)?).to_string();
         let via = format!("VIA{:012}", self.ids.twelve_digits());
-        let aid = format!("F{:08}", self.ids.twelve_digits() % 100_000_000);
+        // Eight digits at random meet sooner or later; the server draws again, this counts.
+        let aid = format!("F{:08}", taken.taken);
         const ADDRESS: &str = "INSERT INTO orders_addresses (ipv4, assigned_at, released_at, aid, party_id) VALUES ($1, $2, NULL, $3, $4)";
         said!(self, execute, conn, ADDRESS, &ipv4, now, &aid, party_id)?;
         const ORDER: &str = "INSERT INTO orders (number, party_id, type, state, operator_reference, offer_code, e_service, \
