@@ -65,7 +65,7 @@ pub fn texts(
 ) -> Vec<(Kind, String)> {
     let Brand { name, phone } = brand;
     let help = if phone.is_empty() { String::new() } else { format!(" Une question ? {phone}") };
-    let told = |kind, said: &str| (kind, format!("{name} : {said}{help}"));
+    let message = |kind, said: &str| (kind, format!("{name} : {said}{help}"));
     let on_label = if phone.is_empty() { String::new() } else { format!(", tél. {phone}") };
     let exchange = order == Type::BoxExchange;
     match capability {
@@ -73,7 +73,7 @@ pub fn texts(
             let which = if exchange { "nouvelle box" } else { "box" };
             vec![
                 (Kind::ParcelSender, format!("Expéditeur : {name}{on_label}")),
-                told(Kind::BoxOnItsWay, &format!("votre {which} fibre est en route.")),
+                message(Kind::BoxOnItsWay, &format!("votre {which} fibre est en route.")),
             ]
         }
         Capability::Installation => {
@@ -92,7 +92,7 @@ pub fn texts(
                 format!("appelez le {phone}.")
             };
             texts.extend([
-                told(
+                message(
                     Kind::TechnicianOnTheWay,
                     "le technicien est en route pour installer votre fibre. Merci de rester joignable.",
                 ),
@@ -102,7 +102,7 @@ pub fn texts(
                         "{name} : le technicien est passé mais vous n'étiez pas là. Pour un nouveau rendez-vous, {again}"
                     ),
                 ),
-                told(
+                message(
                     Kind::VisitFailed,
                     "l'installation de votre fibre n'a pas pu se faire. Nous revenons vers vous.",
                 ),
@@ -110,13 +110,13 @@ pub fn texts(
             texts
         }
         Capability::Activation => {
-            vec![told(Kind::AccessOn, "votre fibre est en service, il ne reste qu'à brancher votre box.")]
+            vec![message(Kind::AccessOn, "votre fibre est en service, il ne reste qu'à brancher votre box.")]
         }
-        Capability::Disconnection => vec![told(Kind::AccessOff, "votre fibre est résiliée.")],
+        Capability::Disconnection => vec![message(Kind::AccessOff, "votre fibre est résiliée.")],
         Capability::Returns => {
             let which = if exchange { "ancienne box" } else { "box" };
             vec![
-                told(
+                message(
                     Kind::BoxAwaited,
                     &format!("merci de nous renvoyer votre {which} avec son étiquette de retour."),
                 ),
