@@ -1,6 +1,7 @@
-//! P8, P9, P10 under kill -9: the real binary, killed at random points under ten clients that hold, move, cancel and order.
+//! P8, P9, P10 under kill -9: the real binary, killed at random points under ten clients that hold, move, cancel, order and
+//! follow their orders; then the field's workers, killed at random points of their work; watches run through all of it.
 //!
-//! `ESERVICES_KILLS` sets how often (3 unless set, 20 by hand), `ESERVICES_KILL_SEED` repeats the dice of a run (the
+//! `ESERVICES_KILLS` sets how often of each (3 unless set, 20 by hand), `ESERVICES_KILL_SEED` repeats the dice of a run (the
 //! interleaving of processes stays its own). On SQLite, and on PostgreSQL where `ESERVICES_TEST_DATABASE` names a server.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
@@ -19,20 +20,20 @@ use std::{
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
 use self::{
-    clients::{Clients, Shared},
-    history::{Operation, Outcome, Tables, Violation},
-    process::{Process, World},
+    clients::{Clients, PATIENCE, Shared, Watches},
+    history::{Operation, Outcome, Tables, Violation, Watched},
+    process::{Field, Process, World},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_acknowledged_write_survives_kills_on_sqlite() {
-    run(World::new(None).await, "sqlite").await;
+    run(None, "sqlite").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_acknowledged_write_survives_kills_on_postgres() {
     if let Some(url) = process::postgres().await {
-        run(World::new(Some(url)).await, "postgres").await;
+        run(Some(url), "postgres").await;
     }
 }
 
@@ -40,31 +41,52 @@ fn from_env(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|n| n.parse().unwrap())
 }
 
-async fn run(world: World, engine: &str) {
+async fn run(database_url: Option<String>, engine: &str) {
     let kills = from_env("ESERVICES_KILLS").unwrap_or(3);
     let seed = from_env("ESERVICES_KILL_SEED").unwrap_or_else(|| rand::rng().random_range(0..1_000_000));
-    println!("{engine}: {kills} kills, ESERVICES_KILL_SEED={seed}");
+    println!("{engine}: {kills} kills of the server, {kills} of workers, ESERVICES_KILL_SEED={seed}");
     let begin = Instant::now();
     let mut dice = StdRng::seed_from_u64(seed);
+    let rounds = usize::try_from(2 * kills).unwrap();
+    let world = World::new(database_url, rounds + 1).await;
     let mut process = Process::new(world.dir.path(), |grpc, local| world.config(grpc, local));
     process.start().await;
     let shared = Arc::new(Shared::default());
+    let watches = Watches::start(&world, process.grpc).await;
     let clients = Clients::start(&world, process.grpc, &shared, seed);
-    for _ in 0..kills {
+    let mut field = Field::start(&world, process.grpc);
+    for round in 0..rounds {
+        // The visits of the season are due somewhere in its course.
+        shared.after_answers(dice.random_range(50..200)).await;
+        world.turn(round, false).await;
+        shared.season.store(round + 1, Ordering::Relaxed);
         // At a random point of the work, and of one call: that much is answered, and then a moment that nothing announces.
-        shared.after_answers(dice.random_range(100..400)).await;
+        shared.after_answers(dice.random_range(50..200)).await;
         tokio::time::sleep(Duration::from_micros(dice.random_range(0..4_000))).await;
-        process.kill();
-        process.start().await;
+        if round < rounds / 2 {
+            process.kill();
+            process.start().await;
+        } else {
+            field.replace(dice.random_range(0..field.size()));
+        }
     }
     shared.after_lapse().await;
     shared.stopping.store(true, Ordering::Relaxed);
     let history = clients.finish().await;
+    // What is still left is found by the checker.
+    world.turn(rounds, true).await;
+    drop(tokio::time::timeout(PATIENCE, world.rest(rounds)).await);
+    field.stop();
     process.kill();
 
     let tables = history::read(&world.database_url).await.unwrap();
-    let violations = history::check(&history, &tables);
-    println!("{engine}: {} in {:.1?}", summary(&history, &tables), begin.elapsed());
+    process.start().await;
+    let watched =
+        watches.finish(tables.parties.iter().map(|p| (p.party_id.clone(), p.revision)).collect()).await;
+    process.kill();
+    let violations = history::check(&history, &watched, &tables);
+    println!("{engine}: {}", summary(&history, &tables));
+    println!("{engine}: {} in {:.1?}", summary_of_field(&watched, &tables), begin.elapsed());
     report(&violations);
     assert!(
         violations.is_empty(),
@@ -78,20 +100,38 @@ fn summary(history: &[Operation], tables: &Tables) -> String {
     let attempts = || history.iter().flat_map(|o| &o.attempts);
     let acknowledged = attempts().filter(|a| matches!(a, Outcome::Acknowledged(_))).count();
     let unknown = attempts().filter(|a| **a == Outcome::Unknown).count();
-    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
-    for attempt in attempts() {
-        if let Outcome::Refused(reason) = attempt {
-            *reasons.entry(reason).or_default() += 1;
-        }
-    }
+    let reasons = count(attempts().filter_map(|a| match a {
+        Outcome::Refused(reason) => Some(reason.as_str()),
+        _ => None,
+    }));
     let events = tables.events.len();
-    let (orders, over) = (tables.orders.len(), tables.orders.iter().filter(|o| o.state == "failed").count());
     let lapses = tables.events.iter().filter(|e| e.kind == "appointments.lapsed").count();
     format!(
         "{} operations, attempts: {acknowledged} acknowledged, {unknown} unknown, refused {reasons:?}; {events} events, \
-         {lapses} of them lapses; {orders} orders, {over} of them cancelled",
+         {lapses} of them lapses",
         history.len()
     )
+}
+
+fn summary_of_field(watched: &[Watched], tables: &Tables) -> String {
+    let orders = count(tables.orders.iter().map(|o| format!("{} {}", o.kind, o.state)));
+    let entries = count(tables.entries.iter().filter(|e| e.author != "operator").map(|e| e.kind.as_str()));
+    let over = tables.work.iter().filter(|w| w.token > 1).count();
+    let (seen, cuts) = watched.iter().fold((0, 0), |(seen, cuts), w| (seen + w.seen.len(), cuts + w.cuts));
+    format!(
+        "orders {orders:?}; {} pieces of work, {over} of them taken over, milestones {entries:?}; {} watches cut {cuts} \
+         times saw {seen} events",
+        tables.work.len(),
+        watched.len()
+    )
+}
+
+fn count<T: Ord>(things: impl Iterator<Item = T>) -> BTreeMap<T, usize> {
+    let mut count = BTreeMap::new();
+    for thing in things {
+        *count.entry(thing).or_default() += 1;
+    }
+    count
 }
 
 fn report(violations: &[Violation]) {

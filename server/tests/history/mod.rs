@@ -3,18 +3,27 @@
 //! An operation is acknowledged (an answer came), refused (a refusal came) or unknown (nothing came); one that is unknown
 //! is sent again with the same `request_id` until it is one of the others. [`check`] finds every promise that is broken.
 
+mod appointments;
 mod chain;
+mod network;
 mod orders;
 mod rows;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_orders;
+mod watched;
+mod whole;
+mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use chain::hash_of;
 pub use rows::{
-    AddressRow, AppointmentRow, AuditRow, EventRow, OrderRow, PartyRow, RequestRow, SlotRow, Tables, read,
+    AccessRow, AddressRow, AppointmentRow, AuditRow, BoxRow, EntryRow, EventRow, FibresRow, LineRow,
+    OrderRow, PartyRow, RequestRow, SlotRow, Tables, WorkRow, read,
 };
+pub use watched::Watched;
 
 /// What one attempt came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,10 +86,32 @@ pub enum Rule {
     OrderIsItsEvents,
     /// Each request that places orders placed one.
     OneOrderARequest,
-    /// An order under way has its appointment confirmed for it, once and nobody else's; one that is over let it go.
+    /// An order under way has its appointment confirmed for it, once and nobody else's; one that failed let it go.
     AppointmentOfOrder,
-    /// An order under way has its one fixed address, and nobody else has it.
+    /// An order's history is its events without gap, each step one of the published table.
+    History,
+    /// A milestone that an order passes once is in its history once.
+    Once,
+    /// An access is what its orders made of it.
+    Accesses,
+    /// An access that is alive has its one fixed address, and nobody else has it.
     Addresses,
+    /// Sockets and fibres are what the orders say.
+    Network,
+    /// A box ships once and comes back once.
+    Boxes,
+    /// A piece of work is leased again only when its lease is over.
+    Leases,
+    /// Only who has the lease says something of a piece of work, and it is done once, with the last token.
+    Fencing,
+    /// What was reported is in the history, once and in its order.
+    ReportIsEntry,
+    /// No work is left of an order that is over, but a box that is to come back.
+    WorkOfOrder,
+    /// In the end nothing waits for the field.
+    JourneysEnd,
+    /// A watch showed each event once, in order, and left none out.
+    Watch,
 }
 
 /// A promise that is broken.
@@ -90,11 +121,8 @@ pub struct Violation {
     pub what: String,
 }
 
-/// The server itself in audit lines, and what it does.
-const SERVER: (&str, &str) = ("s-eservices", "appointments.lapse");
-
 /// The event that each method announces, and the state in it.
-const ANNOUNCED: [(&str, &str, &str); 5] = [
+const ANNOUNCED: [(&str, &str, &str); 8] = [
     ("/eservices.appointments.v1.AppointmentService/HoldAppointment", "appointments.held", "held"),
     (
         "/eservices.appointments.v1.AppointmentService/RescheduleAppointment",
@@ -108,11 +136,14 @@ const ANNOUNCED: [(&str, &str, &str); 5] = [
     ),
     (orders::CREATE, "orders.accepted", "in_progress"),
     (orders::CANCEL, "orders.cancelled", "failed"),
+    (orders::RETAKE, "orders.appointment_retaken", "in_progress"),
+    (orders::TERMINATE, "orders.accepted", "in_progress"),
+    (orders::EXCHANGE, "orders.accepted", "in_progress"),
 ];
 
 /// Every promise that is broken.
-pub fn check(history: &[Operation], tables: &Tables) -> Vec<Violation> {
-    let mut found = Findings { violations: Vec::new(), tables };
+pub fn check(history: &[Operation], watches: &[Watched], tables: &Tables) -> Vec<Violation> {
+    let mut found = Findings { violations: Vec::new(), tables, index: Index::of(tables) };
     for operation in history {
         found.operation(operation);
     }
@@ -125,13 +156,46 @@ pub fn check(history: &[Operation], tables: &Tables) -> Vec<Violation> {
     found.appointments();
     found.places();
     found.orders();
-    found.addresses();
+    found.accesses();
+    found.network();
+    found.boxes();
+    found.work();
+    for watched in watches {
+        found.watched(watched);
+    }
     found.violations
 }
 
 struct Findings<'a> {
     violations: Vec<Violation>,
     tables: &'a Tables,
+    index: Index<'a>,
+}
+
+/// Rows by what an operation looks for.
+struct Index<'a> {
+    /// By request id.
+    requests: BTreeMap<&'a str, Vec<&'a RequestRow>>,
+    /// By request id.
+    audit: BTreeMap<&'a str, Vec<&'a AuditRow>>,
+    /// By party and revision.
+    events: BTreeMap<(&'a str, i64), Vec<&'a EventRow>>,
+}
+
+impl<'a> Index<'a> {
+    fn of(tables: &'a Tables) -> Self {
+        let mut index = Self { requests: BTreeMap::new(), audit: BTreeMap::new(), events: BTreeMap::new() };
+        for row in &tables.requests {
+            index.requests.entry(&row.request_id).or_default().push(row);
+        }
+        for line in &tables.audit {
+            index.audit.entry(&line.request_id).or_default().push(line);
+        }
+        for event in &tables.events {
+            index.events.entry((&event.party_id, event.revision)).or_default().push(event);
+        }
+        index
+    }
 }
 
 impl Findings<'_> {
@@ -156,10 +220,11 @@ impl Findings<'_> {
             let later = acknowledged_at.is_some_and(|at| at < n);
             self.expect(!later, Rule::ReplaysEqual, || format!("{id}: {reason} after it was acknowledged"));
         }
-        let rows: Vec<&RequestRow> = self.tables.requests.iter().filter(|r| of(r, operation)).collect();
+        let rows = self.index.requests.get(&**id).cloned().unwrap_or_default();
+        let rows: Vec<&RequestRow> = rows.into_iter().filter(|r| of(r, operation)).collect();
         let Some(answer) = first else {
             if matches!(operation.attempts.last(), Some(Outcome::Refused(_))) {
-                let effects = rows.len() + self.tables.audit.iter().filter(|l| l.request_id == *id).count();
+                let effects = rows.len() + self.index.audit.get(&**id).map_or(0, Vec::len);
                 self.expect(effects == 0, Rule::RefusedIsAbsent, || {
                     format!("{id}: refused, and {effects} rows are there")
                 });
@@ -185,7 +250,8 @@ impl Findings<'_> {
         let id = &operation.request_id;
         let slice = if orders::is_about(operation.method) { "orders" } else { "appointments" };
         let resource = format!("{slice}/{}", answer.reference);
-        let lines = self.tables.audit.iter().filter(|l| l.request_id == *id && l.method == operation.method);
+        let lines = self.index.audit.get(&**id).cloned().unwrap_or_default();
+        let lines = lines.into_iter().filter(|l| l.method == operation.method);
         let lines = lines.filter(|l| {
             l.party_id == operation.party_id && l.actor == operation.party_id && l.resource == resource
         });
@@ -193,8 +259,8 @@ impl Findings<'_> {
         self.expect(lines == 1, Rule::AcknowledgedIsThere, || {
             format!("{id}: {lines} audit lines of {resource}")
         });
-        let at = |e: &&EventRow| e.party_id == operation.party_id && e.revision == answer.revision;
-        let events: Vec<&EventRow> = self.tables.events.iter().filter(at).collect();
+        let at = (operation.party_id.as_str(), answer.revision);
+        let events = self.index.events.get(&at).cloned().unwrap_or_default();
         self.expect(events.len() == 1, Rule::AcknowledgedIsThere, || {
             format!("{id}: {} events at its revision {}", events.len(), answer.revision)
         });
@@ -218,58 +284,6 @@ impl Findings<'_> {
             let known =
                 intents.contains(&(row.party_id.as_str(), row.method.as_str(), row.request_id.as_str()));
             self.expect(known, Rule::WholeOrAbsent, || format!("{}: nobody sent it", row.request_id));
-        }
-    }
-
-    /// Replay rows, audit lines and events stand for each other, but for what the server and the registry did.
-    fn whole_or_absent(&mut self) {
-        let tables = self.tables;
-        let key = |party: &str, method: &str, id: &str| (party.to_owned(), method.to_owned(), id.to_owned());
-        let mut lines: BTreeMap<_, Vec<&AuditRow>> = BTreeMap::new();
-        let mut lapses: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-        let mut balance: BTreeMap<(&str, &str), (i64, usize)> = BTreeMap::new();
-        for line in tables.audit.iter().filter(|l| !l.method.starts_with("registry.")) {
-            if (line.actor.as_str(), line.method.as_str()) == SERVER {
-                *lapses.entry((&line.party_id, &line.resource)).or_default() += 1;
-            } else {
-                balance.entry((&line.party_id, &line.resource)).or_default().0 -= 1;
-                lines.entry(key(&line.party_id, &line.method, &line.request_id)).or_default().push(line);
-            }
-        }
-        for row in &tables.requests {
-            let written = lines.remove(&key(&row.party_id, &row.method, &row.request_id)).unwrap_or_default();
-            // An order writes a line of its own and one of its appointment.
-            let of_order = orders::is_about(&row.method);
-            let own = written.iter().filter(|l| l.resource.starts_with("orders/")).count();
-            let whole = written.len() == 1 + usize::from(of_order)
-                && own == usize::from(of_order)
-                && written.iter().any(|l| l.resource == row.resource);
-            self.expect(whole, Rule::WholeOrAbsent, || {
-                format!("{}: audit lines {written:?}", row.request_id)
-            });
-        }
-        for (orphan, written) in lines {
-            self.expect(false, Rule::WholeOrAbsent, || {
-                format!("{orphan:?}: {} audit lines, no replay row", written.len())
-            });
-        }
-        for event in &tables.events {
-            let (announced, lapsed) = balance.entry((&event.party_id, &event.resource)).or_default();
-            if event.kind == "appointments.lapsed" { *lapsed += 1 } else { *announced += 1 }
-        }
-        for ((party, resource), (more, lapsed)) in balance {
-            self.expect(more == 0, Rule::WholeOrAbsent, || {
-                format!("{party} {resource}: {more} events more than audit lines")
-            });
-            let lines = lapses.remove(&(party, resource)).unwrap_or_default();
-            self.expect(lapsed == lines && lapsed <= 1, Rule::WholeOrAbsent, || {
-                format!("{resource}: {lapsed} lapses announced, {lines} audit lines of them")
-            });
-        }
-        for (left, count) in lapses {
-            self.expect(false, Rule::WholeOrAbsent, || {
-                format!("{left:?}: {count} audit lines of lapses never announced")
-            });
         }
     }
 
@@ -300,51 +314,6 @@ impl Findings<'_> {
         self.expect(end == (party.audit_length, party.audit_head.clone()), Rule::Chain, || {
             format!("{}: ends at {}, its row says {}", party.party_id, end.0, party.audit_length)
         });
-    }
-
-    fn appointments(&mut self) {
-        let mut events: BTreeMap<(&str, &str), Vec<&EventRow>> = BTreeMap::new();
-        for event in self.tables.events.iter().filter(|e| e.resource.starts_with("appointments/")) {
-            events
-                .entry((&event.party_id, &event.resource["appointments/".len()..]))
-                .or_default()
-                .push(event);
-        }
-        for appointment in &self.tables.appointments {
-            let mut own = events
-                .remove(&(appointment.party_id.as_str(), appointment.reference.as_str()))
-                .unwrap_or_default();
-            own.sort_by_key(|e| e.revision);
-            let version = i64::try_from(own.len()).unwrap_or(i64::MAX);
-            let held_once = own.iter().filter(|e| e.kind == "appointments.held").count() == 1
-                && own.first().is_some_and(|e| e.kind == "appointments.held");
-            let last = own
-                .last()
-                .is_some_and(|e| e.revision == appointment.revision && e.state == appointment.state);
-            self.expect(
-                held_once && last && version == appointment.version,
-                Rule::AppointmentIsItsEvents,
-                || format!("{appointment:?}: {own:?}"),
-            );
-        }
-        for (orphan, own) in events {
-            self.expect(false, Rule::AppointmentIsItsEvents, || {
-                format!("{orphan:?}: {} events, no row", own.len())
-            });
-        }
-    }
-
-    fn places(&mut self) {
-        for slot in &self.tables.slots {
-            let alive = |a: &&AppointmentRow| {
-                a.slot_id == slot.slot_id && matches!(a.state.as_str(), "held" | "confirmed")
-            };
-            let alive = self.tables.appointments.iter().filter(alive).count();
-            let taken = usize::try_from(slot.booked).unwrap_or(usize::MAX);
-            self.expect(taken == alive && slot.booked <= slot.capacity, Rule::Places, || {
-                format!("{}: {} booked of {}, {alive} alive", slot.slot_id, slot.booked, slot.capacity)
-            });
-        }
     }
 }
 

@@ -1,11 +1,59 @@
-//! What is checked of orders: their events, their appointments, their addresses.
+//! What is checked of orders: their events, their history, their appointments.
 
 use std::collections::BTreeMap;
 
-use super::{AppointmentRow, EventRow, Findings, OrderRow, Rule};
+use super::{AppointmentRow, EntryRow, EventRow, Findings, OrderRow, Rule};
 
 pub const CREATE: &str = "/eservices.orders.v1.OrderService/CreateOrder";
 pub const CANCEL: &str = "/eservices.orders.v1.OrderService/CancelOrder";
+pub const RETAKE: &str = "/eservices.orders.v1.OrderService/RetakeAppointment";
+pub const TERMINATE: &str = "/eservices.orders.v1.OrderService/TerminateAccess";
+pub const EXCHANGE: &str = "/eservices.orders.v1.OrderService/ExchangeBox";
+
+/// What each line of a history is announced as.
+const KINDS: [(&str, &str); 12] = [
+    ("ACCEPTED", "orders.accepted"),
+    ("BOX_SHIPPED", "orders.box_shipped"),
+    ("CONSTRUCTION", "orders.construction_started"),
+    ("INTERVENTION_OK", "orders.intervention_done"),
+    ("CUSTOMER_ABSENT", "orders.customer_absent"),
+    ("APPOINTMENT_RETAKEN", "orders.appointment_retaken"),
+    ("INTERVENTION_FAILED", "orders.intervention_failed"),
+    ("EXPIRED", "orders.expired"),
+    ("CANCELLED", "orders.cancelled"),
+    ("COMPLETED", "orders.completed"),
+    ("DISCONNECTED", "orders.disconnected"),
+    ("BOX_RETURNED", "orders.box_returned"),
+];
+
+/// Type, state, line of the history, state after it: docs/orders.md, by hand, and the box that comes back after a failure.
+const STEPS: [(&str, &str, &str, &str); 22] = [
+    ("creation", "in_progress", "CANCELLED", "failed"),
+    ("creation", "in_progress", "BOX_SHIPPED", "in_progress"),
+    ("creation", "in_progress", "CONSTRUCTION", "under_construction"),
+    ("creation", "in_progress", "CUSTOMER_ABSENT", "appointment_to_retake"),
+    ("creation", "in_progress", "INTERVENTION_FAILED", "failed"),
+    ("creation", "under_construction", "BOX_SHIPPED", "under_construction"),
+    ("creation", "under_construction", "INTERVENTION_OK", "installed"),
+    ("creation", "under_construction", "CUSTOMER_ABSENT", "appointment_to_retake"),
+    ("creation", "under_construction", "INTERVENTION_FAILED", "failed"),
+    ("creation", "installed", "BOX_SHIPPED", "installed"),
+    ("creation", "installed", "COMPLETED", "completed"),
+    ("creation", "appointment_to_retake", "CANCELLED", "failed"),
+    ("creation", "appointment_to_retake", "APPOINTMENT_RETAKEN", "in_progress"),
+    ("creation", "appointment_to_retake", "EXPIRED", "failed"),
+    ("creation", "appointment_to_retake", "BOX_SHIPPED", "appointment_to_retake"),
+    ("creation", "failed", "BOX_RETURNED", "failed"),
+    ("termination", "in_progress", "CANCELLED", "failed"),
+    ("termination", "in_progress", "DISCONNECTED", "waiting_for_box_return"),
+    ("termination", "waiting_for_box_return", "BOX_RETURNED", "completed"),
+    ("box_exchange", "in_progress", "CANCELLED", "failed"),
+    ("box_exchange", "in_progress", "BOX_SHIPPED", "waiting_for_box_return"),
+    ("box_exchange", "waiting_for_box_return", "BOX_RETURNED", "completed"),
+];
+
+/// What can happen to an order more than once.
+const REPEATED: [&str; 3] = ["CONSTRUCTION", "CUSTOMER_ABSENT", "APPOINTMENT_RETAKEN"];
 
 /// Whether a method is one of orders.
 pub fn is_about(method: &str) -> bool {
@@ -19,6 +67,10 @@ impl Findings<'_> {
         for event in tables.events.iter().filter(|e| e.resource.starts_with("orders/")) {
             events.entry((&event.party_id, &event.resource["orders/".len()..])).or_default().push(event);
         }
+        let mut entries: BTreeMap<&str, Vec<&EntryRow>> = BTreeMap::new();
+        for entry in &tables.entries {
+            entries.entry(&entry.number).or_default().push(entry);
+        }
         for order in &tables.orders {
             let mut own = events.remove(&(&*order.party_id, &*order.number)).unwrap_or_default();
             own.sort_by_key(|e| e.revision);
@@ -29,16 +81,23 @@ impl Findings<'_> {
             self.expect(accepted && last && version == order.version, Rule::OrderIsItsEvents, || {
                 format!("{order:?}: {own:?}")
             });
-            self.appointment_of(order);
+            let mut entries = entries.remove(&*order.number).unwrap_or_default();
+            entries.sort_by_key(|e| e.position);
+            self.history(order, &entries, &own);
+            self.appointment_of(order, &entries);
         }
         for (orphan, own) in events {
             self.expect(false, Rule::OrderIsItsEvents, || {
                 format!("{orphan:?}: {} events, no row", own.len())
             });
         }
+        for (orphan, _) in entries {
+            self.expect(false, Rule::History, || format!("{orphan}: a history, and no order"));
+        }
         for party in &tables.parties {
             let placed = tables.orders.iter().filter(|o| o.party_id == party.party_id).count();
-            let asked = tables.requests.iter().filter(|r| r.method == CREATE && r.party_id == party.party_id);
+            let asks = |method: &str| [CREATE, TERMINATE, EXCHANGE].contains(&method);
+            let asked = tables.requests.iter().filter(|r| asks(&r.method) && r.party_id == party.party_id);
             let asked = asked.count();
             self.expect(placed == asked, Rule::OneOrderARequest, || {
                 format!("{}: {placed} orders of {asked} requests", party.party_id)
@@ -53,39 +112,60 @@ impl Findings<'_> {
         }
     }
 
-    fn appointment_of(&mut self, order: &OrderRow) {
-        let tables = self.tables;
-        let own: Vec<&AppointmentRow> = tables.appointments.iter().filter(|a| quotes(order, a)).collect();
-        let expected = if order.state == "failed" { "cancelled" } else { "confirmed" };
-        let fits = matches!(own[..], [a] if a.state == expected && a.order_ref == order.number);
-        self.expect(fits, Rule::AppointmentOfOrder, || format!("{order:?}: {own:?}"));
-        let resource = format!("appointments/{}", order.appointment_ref);
-        let confirmed =
-            tables.events.iter().filter(|e| e.party_id == order.party_id && e.resource == resource);
-        let confirmed = confirmed.filter(|e| e.kind == "appointments.confirmed").count();
-        self.expect(confirmed == 1, Rule::AppointmentOfOrder, || {
-            format!("{}: confirmed {confirmed} times", order.appointment_ref)
-        });
+    /// Positions 1..n, line by line what was announced, each step one of the table, what happens once once.
+    fn history(&mut self, order: &OrderRow, entries: &[&EntryRow], events: &[&EventRow]) {
+        let number = &order.number;
+        let gapless = entries.iter().map(|e| e.position).eq(1..=order.entries);
+        self.expect(gapless, Rule::History, || format!("{order:?}: {entries:?}"));
+        let announced = |(entry, event): (&&EntryRow, &&EventRow)| {
+            entry.state == event.state && KINDS.contains(&(&entry.kind, &event.kind))
+        };
+        let alike = entries.len() == events.len() && entries.iter().zip(events).all(announced);
+        self.expect(alike, Rule::History, || format!("{number}: {entries:?}, announced {events:?}"));
+        let begins = entries.first().is_some_and(|e| (&*e.kind, &*e.state) == ("ACCEPTED", "in_progress"));
+        self.expect(begins, Rule::History, || format!("{number} begins with {:?}", entries.first()));
+        for pair in entries.windows(2) {
+            let step = (&*order.kind, &*pair[0].state, &*pair[1].kind, &*pair[1].state);
+            self.expect(STEPS.contains(&step), Rule::History, || format!("{number}: {step:?} is no step"));
+        }
+        for (kind, _) in KINDS.iter().filter(|(kind, _)| !REPEATED.contains(kind)) {
+            let times = entries.iter().filter(|e| e.kind == *kind).count();
+            self.expect(times <= 1, Rule::Once, || format!("{number}: {kind} {times} times"));
+        }
     }
 
-    pub(super) fn addresses(&mut self) {
+    /// The appointments that an order ever had: each confirmed once, all let go but the one that it has.
+    fn appointment_of(&mut self, order: &OrderRow, entries: &[&EntryRow]) {
         let tables = self.tables;
-        let mut used: BTreeMap<&str, usize> = BTreeMap::new();
-        for address in &tables.addresses {
-            *used.entry(&address.ipv4).or_default() += 1;
+        let ever: Vec<&AppointmentRow> =
+            tables.appointments.iter().filter(|a| a.order_ref == order.number).collect();
+        if order.kind != "creation" {
+            let none = ever.is_empty() && order.appointment_ref.is_empty();
+            self.expect(none, Rule::AppointmentOfOrder, || format!("{order:?}: {ever:?}"));
+            return;
         }
-        for (ipv4, times) in used {
-            self.expect(times == 1, Rule::Addresses, || format!("{ipv4}: in use {times} times"));
-        }
-        for order in &tables.orders {
-            let own: Vec<&str> =
-                tables.addresses.iter().filter(|a| a.aid == order.aid).map(|a| a.ipv4.as_str()).collect();
-            let expected: &[&str] = if order.state == "failed" { &[] } else { &[&order.ipv4] };
-            self.expect(own == expected, Rule::Addresses, || format!("{order:?}: {own:?} in use"));
-        }
-        for address in &tables.addresses {
-            let known = tables.orders.iter().any(|o| o.aid == address.aid);
-            self.expect(known, Rule::Addresses, || format!("{address:?}: of no order"));
+        let retaken = entries.iter().filter(|e| e.kind == "APPOINTMENT_RETAKEN").count();
+        let wanted = ever.len() == 1 + retaken
+            && ever.iter().all(|a| a.party_id == order.party_id)
+            && ever.iter().all(|a| a.state == "confirmed" || a.state == "cancelled");
+        self.expect(wanted, Rule::AppointmentOfOrder, || format!("{order:?}: {ever:?}"));
+        let now = ever.iter().filter(|a| a.state == "confirmed").map(|a| &*a.reference);
+        let expected = match order.state.as_str() {
+            "failed" | "appointment_to_retake" => "",
+            _ => &order.appointment_ref,
+        };
+        let fits = now.eq(Some(expected).filter(|reference| !reference.is_empty()))
+            && (order.state != "appointment_to_retake" || order.appointment_ref.is_empty())
+            && (expected.is_empty() == matches!(&*order.state, "failed" | "appointment_to_retake"));
+        self.expect(fits, Rule::AppointmentOfOrder, || format!("{order:?}: {ever:?}"));
+        for appointment in ever {
+            let resource = format!("appointments/{}", appointment.reference);
+            let confirmed = tables.events.iter().filter(|e| e.kind == "appointments.confirmed");
+            let confirmed = confirmed.filter(|e| e.resource == resource && e.party_id == order.party_id);
+            let confirmed = confirmed.count();
+            self.expect(confirmed == 1, Rule::AppointmentOfOrder, || {
+                format!("{}: confirmed {confirmed} times", appointment.reference)
+            });
         }
     }
 }

@@ -13,6 +13,12 @@ pub struct Tables {
     pub appointments: Vec<AppointmentRow>,
     pub orders: Vec<OrderRow>,
     pub addresses: Vec<AddressRow>,
+    pub entries: Vec<EntryRow>,
+    pub accesses: Vec<AccessRow>,
+    pub work: Vec<WorkRow>,
+    pub boxes: Vec<BoxRow>,
+    pub lines: Vec<LineRow>,
+    pub fibres: Vec<FibresRow>,
 }
 
 #[derive(Clone, Debug, FromRow)]
@@ -32,7 +38,7 @@ pub struct RequestRow {
     pub response: Vec<u8>,
 }
 
-#[derive(Clone, Debug, FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub struct EventRow {
     pub party_id: String,
     pub revision: i64,
@@ -78,12 +84,74 @@ pub struct AppointmentRow {
 pub struct OrderRow {
     pub number: String,
     pub party_id: String,
+    /// `creation`, `termination`, `box_exchange`.
+    #[sqlx(rename = "type")]
+    pub kind: String,
     pub state: String,
+    /// Empty where none is attached.
     pub appointment_ref: String,
     pub aid: String,
     pub ipv4: String,
+    pub pm: String,
+    pub pbo: String,
+    pub pto: String,
+    pub fibre_held: i64,
+    pub entries: i64,
     pub version: i64,
     pub revision: i64,
+}
+
+/// A line of an order's history.
+#[derive(Clone, Debug, FromRow)]
+pub struct EntryRow {
+    pub number: String,
+    pub position: i64,
+    pub kind: String,
+    pub author: String,
+    pub state: String,
+    /// `name=value`, one a line.
+    pub facts: String,
+}
+
+#[derive(Clone, Debug, FromRow)]
+pub struct AccessRow {
+    pub aid: String,
+    /// The creation that it comes of.
+    pub number: String,
+    pub state: String,
+    pub ipv4: String,
+}
+
+/// A piece of work.
+#[derive(Clone, Debug, FromRow)]
+pub struct WorkRow {
+    pub work_id: String,
+    pub number: String,
+    pub capability: String,
+    pub state: String,
+    pub token: i64,
+}
+
+#[derive(Clone, Debug, FromRow)]
+pub struct BoxRow {
+    pub serial: String,
+    pub state: String,
+    pub number: String,
+}
+
+/// A socket that an order laid.
+#[derive(Clone, Debug, FromRow)]
+pub struct LineRow {
+    pub pto: String,
+    pub state: String,
+}
+
+/// Fibres of a box that orders hold.
+#[derive(Clone, Debug, FromRow)]
+pub struct FibresRow {
+    pub pm: String,
+    pub pbo: String,
+    pub held: i64,
 }
 
 /// A fixed address that is in use.
@@ -115,13 +183,24 @@ macro_rules! from {
             .fetch_all(&pool)
             .await?,
             orders: sqlx::query_as(
-                "SELECT number, party_id, state, appointment_ref, aid, ipv4, version, revision FROM orders",
+                "SELECT number, party_id, type, state, appointment_ref, aid, ipv4, pm, pbo, pto, fibre_held, entries, version, \
+                 revision FROM orders",
             )
             .fetch_all(&pool)
             .await?,
             addresses: sqlx::query_as("SELECT ipv4, aid FROM orders_addresses WHERE released_at IS NULL")
                 .fetch_all(&pool)
                 .await?,
+            entries: sqlx::query_as("SELECT number, position, kind, author, state, facts FROM orders_history")
+                .fetch_all(&pool)
+                .await?,
+            accesses: sqlx::query_as("SELECT aid, number, state, ipv4 FROM orders_accesses").fetch_all(&pool).await?,
+            work: sqlx::query_as("SELECT work_id, number, capability, state, token FROM orders_work")
+                .fetch_all(&pool)
+                .await?,
+            boxes: sqlx::query_as("SELECT serial, state, number FROM orders_boxes").fetch_all(&pool).await?,
+            lines: sqlx::query_as("SELECT pto, state FROM network_lines").fetch_all(&pool).await?,
+            fibres: sqlx::query_as("SELECT pm, pbo, held FROM network_fibres").fetch_all(&pool).await?,
         };
         pool.close().await;
         Ok(tables)

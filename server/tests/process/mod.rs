@@ -1,5 +1,6 @@
 //! The real binary on a database of its own, to be killed and started again; and the world that it serves.
 
+mod field;
 mod world;
 
 use std::{
@@ -15,7 +16,8 @@ use tokio::{
     net::TcpStream,
 };
 
-pub use world::{SLOTS, World, postgres};
+pub use field::Field;
+pub use world::{LEASE_SECONDS, World, postgres, slots};
 
 /// How long a start may take before the test gives up: 10 s.
 const STARTS: u32 = 500;
@@ -85,9 +87,7 @@ impl Process {
 
     /// The end of what the server wrote.
     pub fn last_words(&self) -> String {
-        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(20)..].join("\n")
+        end_of(&self.log)
     }
 }
 
@@ -98,6 +98,13 @@ impl Drop for Process {
             drop(child.wait());
         }
     }
+}
+
+/// The last lines of a log.
+fn end_of(log: &Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(20)..].join("\n")
 }
 
 /// Two ports that nobody has just now.

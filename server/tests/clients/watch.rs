@@ -1,0 +1,143 @@
+//! One watch an operator, through every kill: it keeps the token of the last message that it took, and resumes by itself, so
+//! that it knows what it saw.
+
+use std::{net::SocketAddr, time::Duration};
+
+use eservices::events::v1::{WatchEventsRequest, watch_events_response::Message};
+use eservices_client::{Client, Status};
+use tokio::{
+    sync::{oneshot, watch},
+    task::JoinHandle,
+};
+
+use super::{PATIENCE, intent::refused};
+use crate::{
+    history::{EventRow, Outcome, Watched},
+    process::World,
+};
+
+/// The pause before a watch resumes.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// The watches at work.
+pub struct Watches {
+    tasks: Vec<JoinHandle<Watched>>,
+    /// The last revisions that there are, once they are known: a watch that has come so far ends.
+    ends: watch::Sender<Option<Vec<(String, i64)>>>,
+}
+
+impl Watches {
+    /// One watch an operator, all of them standing.
+    pub async fn start(world: &World, grpc: SocketAddr) -> Self {
+        let ends = watch::Sender::new(None);
+        let mut tasks = Vec::new();
+        for operator in &world.operators {
+            let (standing, stands) = oneshot::channel();
+            let watcher = Watcher {
+                client: world.client(grpc, operator),
+                token: String::new(),
+                at: 0,
+                standing: Some(standing),
+                watched: Watched { party_id: operator.party_id.clone(), ..Watched::default() },
+            };
+            tasks.push(tokio::spawn(watcher.run(ends.subscribe())));
+            tokio::time::timeout(PATIENCE, stands).await.unwrap().unwrap();
+        }
+        Self { tasks, ends }
+    }
+
+    /// What they saw, once they have come to the last revision of their operator, or do not come there.
+    pub async fn finish(self, last: Vec<(String, i64)>) -> Vec<Watched> {
+        self.ends.send_replace(Some(last));
+        let mut all = Vec::new();
+        for task in self.tasks {
+            all.push(task.await.unwrap());
+        }
+        all
+    }
+}
+
+struct Watcher {
+    client: Client,
+    token: String,
+    /// The revision of the last message.
+    at: i64,
+    /// Told when the first message has come.
+    standing: Option<oneshot::Sender<()>>,
+    watched: Watched,
+}
+
+impl Watcher {
+    async fn run(mut self, mut ends: watch::Receiver<Option<Vec<(String, i64)>>>) -> Watched {
+        let known = ends.clone();
+        let watching = async {
+            loop {
+                let Err(status) = self.stream(&mut ends).await else { return };
+                self.watched.cuts += 1;
+                if let Outcome::Refused(reason) = refused(status) {
+                    self.watched.refusals.push(reason);
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        tokio::select! {
+            () = watching => {}
+            () = patience(known) => {}
+        }
+        self.watched
+    }
+
+    /// Takes messages until the last revision is seen; ends with the status that the stream ends with.
+    async fn stream(&mut self, ends: &mut watch::Receiver<Option<Vec<(String, i64)>>>) -> Result<(), Status> {
+        let party = self.watched.party_id.clone();
+        let request =
+            WatchEventsRequest { resume_token: self.token.clone(), ..WatchEventsRequest::default() };
+        let mut stream = self.client.events().service().watch_events(request).await?.into_inner();
+        loop {
+            let last = ends
+                .borrow_and_update()
+                .as_ref()
+                .map(|all| all.iter().find(|(id, _)| *id == party).map_or(0, |(_, last)| *last));
+            if last.is_some_and(|last| self.at >= last) {
+                return Ok(());
+            }
+            tokio::select! {
+                message = stream.message() => {
+                    let message = message?.and_then(|m| m.message);
+                    self.take(message.ok_or_else(|| Status::unavailable("the stream ended"))?);
+                }
+                _ = ends.changed() => {}
+            }
+        }
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Heartbeat(heartbeat) => {
+                self.token = heartbeat.resume_token;
+                self.at = heartbeat.revision;
+                if let Some(standing) = self.standing.take() {
+                    self.watched.after = heartbeat.revision;
+                    standing.send(()).unwrap();
+                }
+            }
+            Message::Event(event) => {
+                self.token = event.resume_token;
+                self.at = event.revision;
+                self.watched.seen.push(EventRow {
+                    party_id: self.watched.party_id.clone(),
+                    revision: event.revision,
+                    kind: event.kind,
+                    resource: event.resource,
+                    state: event.state,
+                });
+            }
+        }
+    }
+}
+
+/// Ends when a watch should long have come to its end.
+async fn patience(mut ends: watch::Receiver<Option<Vec<(String, i64)>>>) {
+    drop(ends.wait_for(Option::is_some).await);
+    tokio::time::sleep(PATIENCE / 2).await;
+}
