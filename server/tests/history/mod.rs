@@ -9,6 +9,8 @@ mod network;
 mod orders;
 mod rows;
 #[cfg(test)]
+mod story;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod tests_orders;
