@@ -55,13 +55,15 @@ async fn run(database_url: Option<String>, engine: &str) {
     let watches = Watches::start(&world, process.grpc).await;
     let clients = Clients::start(&world, process.grpc, &shared, seed);
     let mut field = Field::start(&world, process.grpc);
+    let mut samples = Vec::new();
     for round in 0..rounds {
         // The visits of the season are due somewhere in its course.
-        shared.after_answers(dice.random_range(50..200)).await;
+        shared.after_answers(dice.random_range(40..150)).await;
+        samples.extend(history::sample(&world.database_url).await.unwrap());
         world.turn(round, false).await;
         shared.season.store(round + 1, Ordering::Relaxed);
         // At a random point of the work, and of one call: that much is answered, and then a moment that nothing announces.
-        shared.after_answers(dice.random_range(50..200)).await;
+        shared.after_answers(dice.random_range(40..150)).await;
         tokio::time::sleep(Duration::from_micros(dice.random_range(0..4_000))).await;
         if round < rounds / 2 {
             process.kill();
@@ -79,7 +81,7 @@ async fn run(database_url: Option<String>, engine: &str) {
     field.stop();
     process.kill();
 
-    let tables = history::read(&world.database_url).await.unwrap();
+    let tables = Tables { samples, ..history::read(&world.database_url).await.unwrap() };
     process.start().await;
     let watched =
         watches.finish(tables.parties.iter().map(|p| (p.party_id.clone(), p.revision)).collect()).await;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{AppointmentRow, EventRow, Findings, Rule};
+use super::{AppointmentRow, EventRow, Findings, Rule, SampleRow};
 
 impl Findings<'_> {
     pub(super) fn appointments(&mut self) {
@@ -46,6 +46,12 @@ impl Findings<'_> {
             let taken = usize::try_from(slot.booked).unwrap_or(usize::MAX);
             self.expect(taken == alive && slot.booked <= slot.capacity, Rule::Places, || {
                 format!("{}: {} booked of {}, {alive} alive", slot.slot_id, slot.booked, slot.capacity)
+            });
+        }
+        for sample in &self.tables.samples {
+            let SampleRow { slot_id, capacity, booked, alive } = sample;
+            self.expect(booked == alive && booked <= capacity, Rule::Places, || {
+                format!("{slot_id} in the course of the run: {booked} booked of {capacity}, {alive} alive")
             });
         }
     }

@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use chain::hash_of;
 pub use rows::{
     AccessRow, AddressRow, AppointmentRow, AuditRow, BoxRow, EntryRow, EventRow, FibresRow, LineRow,
-    OrderRow, PartyRow, RequestRow, SlotRow, Tables, WorkRow, read,
+    OrderRow, PartyRow, RequestRow, SampleRow, SlotRow, Tables, WorkRow, read, sample,
 };
 pub use watched::Watched;
 

@@ -19,6 +19,8 @@ pub struct Tables {
     pub boxes: Vec<BoxRow>,
     pub lines: Vec<LineRow>,
     pub fibres: Vec<FibresRow>,
+    /// Slots as they were at some moments of the run.
+    pub samples: Vec<SampleRow>,
 }
 
 #[derive(Clone, Debug, FromRow)]
@@ -66,6 +68,16 @@ pub struct SlotRow {
     pub slot_id: String,
     pub capacity: i64,
     pub booked: i64,
+}
+
+/// A slot at one moment: one statement sees one state.
+#[derive(Clone, Debug, FromRow)]
+pub struct SampleRow {
+    pub slot_id: String,
+    pub capacity: i64,
+    pub booked: i64,
+    /// Appointments that are held or confirmed there.
+    pub alive: i64,
 }
 
 #[derive(Clone, Debug, FromRow)]
@@ -201,6 +213,7 @@ macro_rules! from {
             boxes: sqlx::query_as("SELECT serial, state, number FROM orders_boxes").fetch_all(&pool).await?,
             lines: sqlx::query_as("SELECT pto, state FROM network_lines").fetch_all(&pool).await?,
             fibres: sqlx::query_as("SELECT pm, pbo, held FROM network_fibres").fetch_all(&pool).await?,
+            samples: Vec::new(),
         };
         pool.close().await;
         Ok(tables)
@@ -213,5 +226,23 @@ pub async fn read(url: &str) -> Result<Tables, sqlx::Error> {
         from!(sqlx::SqlitePool::connect(url).await?)
     } else {
         from!(sqlx::PgPool::connect(url).await?)
+    }
+}
+
+/// The slots as they are now, while the server runs.
+pub async fn sample(url: &str) -> Result<Vec<SampleRow>, sqlx::Error> {
+    const SLOTS: &str = "SELECT slot_id, capacity, booked, (SELECT COUNT(*) FROM appointments a \
+                         WHERE a.slot_id = s.slot_id AND a.state IN ('held', 'confirmed')) AS alive \
+                         FROM appointments_slots s";
+    if url.starts_with("sqlite:") {
+        let pool = sqlx::SqlitePool::connect(url).await?;
+        let rows = sqlx::query_as(SLOTS).fetch_all(&pool).await?;
+        pool.close().await;
+        Ok(rows)
+    } else {
+        let pool = sqlx::PgPool::connect(url).await?;
+        let rows = sqlx::query_as(SLOTS).fetch_all(&pool).await?;
+        pool.close().await;
+        Ok(rows)
     }
 }

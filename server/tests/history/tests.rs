@@ -121,6 +121,7 @@ fn tables() -> Tables {
             appointment("R2", "lapsed", "S1", 2, 4),
             appointment("R3", "held", "S2", 1, 6),
         ],
+        samples: vec![SampleRow { slot_id: "S1".into(), capacity: 2, booked: 2, alive: 2 }],
         ..Tables::default()
     };
     for (actor, method, request_id, resource) in [
@@ -308,6 +309,8 @@ fn every_corruption_is_found() {
         ("a place is taken by nobody", |_, t| t.slots[0].booked = 1, &[R::Places]),
         ("a place was freed twice", |_, t| t.slots[1].booked = 0, &[R::Places]),
         ("a slot is oversold", |_, t| t.slots[1].capacity = 0, &[R::Places]),
+        ("a slot was oversold once", |_, t| t.samples[0].capacity = 1, &[R::Places]),
+        ("a place was once taken by nobody", |_, t| t.samples[0].alive = 1, &[R::Places]),
     ];
     for (what, corrupt, expected) in corruptions {
         let (mut history, mut tables) = good();
