@@ -4,7 +4,7 @@
 #
 #   ESERVICES_TEST_DATABASE=postgres://user@host:port/postgres server/tests/planted/run.sh [patch name…]
 #
-# ESERVICES_KILLS: kills of the server, and of workers, a run (5 unless set). CARGO_TARGET_DIR: where to build
+# ESERVICES_KILLS: kills of the server, and of workers, a run (10 unless set). CARGO_TARGET_DIR: where to build
 # (/tmp/eservices-planted unless set).
 set -eu
 
@@ -15,7 +15,7 @@ postgres*) ;;
 *) echo "ESERVICES_TEST_DATABASE: expected postgres://user@host:port/postgres" >&2; exit 2 ;;
 esac
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-/tmp/eservices-planted}"
-export ESERVICES_KILLS="${ESERVICES_KILLS:-5}" RUST_BACKTRACE=0
+export ESERVICES_KILLS="${ESERVICES_KILLS:-10}" RUST_BACKTRACE=0
 
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT INT TERM
