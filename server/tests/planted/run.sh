@@ -19,7 +19,8 @@ export ESERVICES_KILLS="${ESERVICES_KILLS:-10}" RUST_BACKTRACE=0
 
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT INT TERM
-(cd "$root" && tar cf - --exclude=./target --exclude=./.git --exclude=./var .) | tar xf - -C "$copy"
+# -m: everything is new, so that nothing of an earlier copy in the same target folder counts as built.
+(cd "$root" && tar cf - --exclude=./target --exclude=./.git --exclude=./var .) | tar xmf - -C "$copy"
 cd "$copy"
 
 # How a run ended: `clean`, `broken <rules>` (the checker spoke), or `failed` (anything else: no finding).
