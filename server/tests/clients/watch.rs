@@ -16,8 +16,8 @@ use crate::{
     process::World,
 };
 
-/// The pause before a watch resumes.
-const PAUSE: Duration = Duration::from_millis(20);
+/// The pause before a watch resumes: longer than a client's, so that there is something to catch up with.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// The watches at work.
 pub struct Watches {
