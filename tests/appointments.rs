@@ -8,7 +8,7 @@ use eservices::{
 };
 use eservices_client::{Client, new_request_id};
 use eservices_server::{
-    appointments::store::{Appointment, Quote, confirm},
+    appointments::store::{Appointment, Quote, confirm, find},
     platform::{
         error::{Error, Reason},
         unit_of_work::{self, Command, Work},
@@ -27,7 +27,9 @@ impl Command for Confirm {
     type Answer = ap::Appointment;
 
     async fn run(&self, work: &mut Work) -> Result<ap::Appointment, Error> {
-        let confirmed: Appointment = confirm(work, &self.0).await?;
+        let found = find(&mut work.conn(), &self.0.party_id, &self.0.reference).await?;
+        let found = found.ok_or_else(|| Error::not_found("Appointment", &self.0.reference))?;
+        let confirmed: Appointment = confirm(work, found, &self.0).await?;
         Ok(ap::Appointment { reference: confirmed.reference, ..Default::default() })
     }
 }

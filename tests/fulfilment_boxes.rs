@@ -237,6 +237,10 @@ async fn a_box_sent_for_an_exchange_that_ended_is_not_that_of_the_access() {
     let mut serials = Vec::new();
     for item in lease(&field.logistics, Capability::Returns, 20).await.unwrap() {
         let details = item.details.clone().unwrap();
+        let asked =
+            details.customer_texts.iter().find(|t| t.kind() == pb::CustomerTextKind::BoxAwaited).unwrap();
+        let latest = asked.text.contains("la box que vous venez de recevoir");
+        assert_eq!(latest, details.box_serial == "BX-0001", "the one that works stays: {}", asked.text);
         let state = say(&field.logistics, &item, returned(&details.box_serial)).await.unwrap().order_state();
         let kind = details.order_type();
         serials.push((details.box_serial, kind, state));

@@ -22,6 +22,7 @@ mod identity;
 mod interop_codes;
 mod orders;
 mod orders_export;
+mod orders_fibres;
 mod protocol;
 mod race;
 mod reference;

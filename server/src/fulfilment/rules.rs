@@ -17,6 +17,10 @@ pub enum Kind {
     ParcelSender,
     /// The box has left.
     BoxOnItsWay,
+    /// The box can not be sent.
+    BoxNotSent,
+    /// The box never arrived: another one is sent.
+    BoxSentAgain,
     /// When the technician comes.
     VisitAnnounced,
     /// The technician sets out.
@@ -27,6 +31,8 @@ pub enum Kind {
     VisitFailed,
     /// The access is on.
     AccessOn,
+    /// The access cannot be switched on.
+    AccessNotOn,
     /// The access is off.
     AccessOff,
     /// The box is to come back.
@@ -55,11 +61,12 @@ pub struct Visit<'v> {
     pub end: &'v str,
 }
 
-/// The texts of one piece of work.
+/// The texts of one piece of work. `latest`: the box that is to come back is the one that the order sent.
 #[must_use]
 pub fn texts(
     capability: Capability,
     order: Type,
+    latest: bool,
     brand: Brand<'_>,
     visit: Option<Visit<'_>>,
 ) -> Vec<(Kind, String)> {
@@ -68,12 +75,18 @@ pub fn texts(
     let message = |kind, said: &str| (kind, format!("{name} : {said}{help}"));
     let on_label = if phone.is_empty() { String::new() } else { format!(", tél. {phone}") };
     let exchange = order == Type::BoxExchange;
+    let sent_again =
+        || message(Kind::BoxSentAgain, "votre box s'est perdue en route, une autre vous est envoyée.");
     match capability {
         Capability::Shipping => {
             let which = if exchange { "nouvelle box" } else { "box" };
             vec![
                 (Kind::ParcelSender, format!("Expéditeur : {name}{on_label}")),
                 message(Kind::BoxOnItsWay, &format!("votre {which} fibre est en route.")),
+                message(
+                    Kind::BoxNotSent,
+                    &format!("nous n'avons pas pu vous envoyer votre {which}. Nous revenons vers vous."),
+                ),
             ]
         }
         Capability::Installation => {
@@ -92,6 +105,7 @@ pub fn texts(
                 format!("appelez le {phone}.")
             };
             texts.extend([
+                sent_again(),
                 message(
                     Kind::TechnicianOnTheWay,
                     "le technicien est en route pour installer votre fibre. Merci de rester joignable.",
@@ -110,18 +124,34 @@ pub fn texts(
             texts
         }
         Capability::Activation => {
-            vec![message(Kind::AccessOn, "votre fibre est en service, il ne reste qu'à brancher votre box.")]
+            vec![
+                sent_again(),
+                message(Kind::AccessOn, "votre fibre est en service, il ne reste qu'à brancher votre box."),
+                message(
+                    Kind::AccessNotOn,
+                    "la mise en service de votre fibre n'a pas pu se faire. Nous revenons vers vous.",
+                ),
+            ]
         }
         Capability::Disconnection => vec![message(Kind::AccessOff, "votre fibre est résiliée.")],
         Capability::Returns => {
-            let which = if exchange { "ancienne box" } else { "box" };
-            vec![
+            let which = match (exchange, latest) {
+                (true, true) => "la box que vous venez de recevoir",
+                (true, false) => "votre ancienne box",
+                (false, _) => "votre box",
+            };
+            let mut texts = Vec::new();
+            if exchange && !latest {
+                texts.push(sent_again());
+            }
+            texts.extend([
                 message(
                     Kind::BoxAwaited,
-                    &format!("merci de nous renvoyer votre {which} avec son étiquette de retour."),
+                    &format!("merci de nous renvoyer {which} avec son étiquette de retour."),
                 ),
                 (Kind::ReturnAddressee, format!("Destinataire : {name}, service retours{on_label}")),
-            ]
+            ]);
+            texts
         }
     }
 }
@@ -179,7 +209,7 @@ mod tests {
     const VISIT: Visit<'_> = Visit { day: date(2026, 12, 1), start: "08:00", end: "12:30" };
 
     fn lines(capability: Capability, order: Type, brand: Brand<'_>, visit: Option<Visit<'_>>) -> Vec<String> {
-        texts(capability, order, brand, visit).into_iter().map(|(_, text)| text).collect()
+        texts(capability, order, false, brand, visit).into_iter().map(|(_, text)| text).collect()
     }
 
     #[test]
@@ -189,13 +219,15 @@ mod tests {
             lines(C::Shipping, Type::Creation, ALPHA, None),
             [
                 "Expéditeur : Alpha Box, tél. 0199000100",
-                "Alpha Box : votre box fibre est en route. Une question ? 0199000100"
+                "Alpha Box : votre box fibre est en route. Une question ? 0199000100",
+                "Alpha Box : nous n'avons pas pu vous envoyer votre box. Nous revenons vers vous. Une question ? 0199000100"
             ]
         );
         assert_eq!(
             lines(C::Installation, Type::Creation, ALPHA, Some(VISIT)),
             [
                 "Alpha Box : le technicien vient installer votre fibre le mardi 1er décembre, entre 8 h et 12 h 30. Un imprévu ? 0199000100",
+                "Alpha Box : votre box s'est perdue en route, une autre vous est envoyée. Une question ? 0199000100",
                 "Alpha Box : le technicien est en route pour installer votre fibre. Merci de rester joignable. Une question ? 0199000100",
                 "Alpha Box : le technicien est passé mais vous n'étiez pas là. Pour un nouveau rendez-vous, appelez le 0199000100.",
                 "Alpha Box : l'installation de votre fibre n'a pas pu se faire. Nous revenons vers vous. Une question ? 0199000100",
@@ -204,9 +236,21 @@ mod tests {
         assert_eq!(
             lines(C::Returns, Type::BoxExchange, ALPHA, None),
             [
+                "Alpha Box : votre box s'est perdue en route, une autre vous est envoyée. Une question ? 0199000100",
                 "Alpha Box : merci de nous renvoyer votre ancienne box avec son étiquette de retour. Une question ? 0199000100",
                 "Destinataire : Alpha Box, service retours, tél. 0199000100"
             ]
+        );
+        // The exchange was cancelled, and its box left all the same: the old one works, and stays.
+        let awaited = texts(C::Returns, Type::BoxExchange, true, ALPHA, None).remove(0);
+        assert_eq!(
+            awaited,
+            (
+                Kind::BoxAwaited,
+                "Alpha Box : merci de nous renvoyer la box que vous venez de recevoir avec son étiquette de retour. \
+                 Une question ? 0199000100"
+                    .to_owned()
+            )
         );
     }
 
@@ -217,6 +261,7 @@ mod tests {
             lines(C::Installation, Type::Creation, BETA, Some(VISIT)),
             [
                 "Beta : le technicien vient installer votre fibre le mardi 1er décembre, entre 8 h et 12 h 30. Un imprévu ? Contactez notre service client.",
+                "Beta : votre box s'est perdue en route, une autre vous est envoyée.",
                 "Beta : le technicien est en route pour installer votre fibre. Merci de rester joignable.",
                 "Beta : le technicien est passé mais vous n'étiez pas là. Pour un nouveau rendez-vous, contactez notre service client.",
                 "Beta : l'installation de votre fibre n'a pas pu se faire. Nous revenons vers vous.",
@@ -224,7 +269,11 @@ mod tests {
         );
         assert_eq!(
             lines(C::Shipping, Type::BoxExchange, BETA, None),
-            ["Expéditeur : Beta", "Beta : votre nouvelle box fibre est en route."]
+            [
+                "Expéditeur : Beta",
+                "Beta : votre nouvelle box fibre est en route.",
+                "Beta : nous n'avons pas pu vous envoyer votre nouvelle box. Nous revenons vers vous."
+            ]
         );
         assert_eq!(
             lines(C::Returns, Type::Termination, BETA, None),
@@ -233,7 +282,7 @@ mod tests {
                 "Destinataire : Beta, service retours"
             ]
         );
-        assert_eq!(lines(C::Installation, Type::Creation, BETA, None).len(), 3, "no visit, no announcement");
+        assert_eq!(lines(C::Installation, Type::Creation, BETA, None).len(), 4, "no visit, no announcement");
     }
 
     #[test]
@@ -251,7 +300,9 @@ mod tests {
         let visit = Visit { day: date(2026, 9, 30), start: "13:30", end: "17:30" };
         for capability in Capability::ALL {
             for order in Type::ALL {
-                for (kind, text) in texts(*capability, *order, brand, Some(visit)) {
+                let each =
+                    [false, true].into_iter().flat_map(|l| texts(*capability, *order, l, brand, Some(visit)));
+                for (kind, text) in each {
                     assert!(text.chars().count() <= 160, "{kind:?}: {} {text}", text.chars().count());
                     let foreign = text.chars().find(|c| !c.is_ascii() && !"éèùìòàäöñüÇÉ".contains(*c));
                     assert_eq!(foreign, None, "{kind:?}: {text}");

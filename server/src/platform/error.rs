@@ -153,6 +153,12 @@ impl Error {
         self
     }
 
+    /// What it is refused for, condition by condition; empty where there is one reason alone.
+    #[must_use]
+    pub fn conditions(&self) -> &[Precondition] {
+        &self.0.preconditions
+    }
+
     /// Why.
     #[must_use]
     pub fn reason(&self) -> Reason {

@@ -54,12 +54,13 @@ pub fn fits(appointment: &Appointment, quote: &Quote, now: Timestamp) -> Result<
     Ok(next)
 }
 
-/// Confirms the appointment for an order, or says why not: NOT_FOUND, then what [`fits`] says. The caller announces its own
-/// change; this announces the appointment's.
-pub async fn confirm(work: &mut Work, quote: &Quote) -> Result<Appointment, Error> {
-    let mut appointment = find(&mut work.conn(), &quote.party_id, &quote.reference)
-        .await?
-        .ok_or_else(|| Error::not_found("Appointment", &quote.reference))?;
+/// Confirms the appointment, as it was read in this work, for an order, or says why not: what [`fits`] says. The caller
+/// announces its own change; this announces the appointment's.
+pub async fn confirm(
+    work: &mut Work,
+    mut appointment: Appointment,
+    quote: &Quote,
+) -> Result<Appointment, Error> {
     appointment.state = fits(&appointment, quote, work.now)?;
     appointment.order_ref.clone_from(&quote.order_ref);
     changed(work, &mut appointment, "appointments.confirmed", format!("order={}", quote.order_ref)).await?;

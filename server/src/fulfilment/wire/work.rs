@@ -327,16 +327,18 @@ fn customer_texts(d: &Details, slot: Option<&Slot>) -> Vec<pb::CustomerText> {
     use pb::CustomerTextKind as K;
     let brand = Brand { name: &d.brand_name, phone: &d.brand_phone };
     let visit = slot.map(|s| Visit { day: s.day.0, start: &s.local_start, end: &s.local_end });
-    let sender = if d.brand_sender.is_empty() { &d.brand_name } else { &d.brand_sender };
     let to_wire = |(kind, text)| pb::CustomerText {
         kind: match kind {
             Kind::ParcelSender => K::ParcelSender,
             Kind::BoxOnItsWay => K::BoxOnItsWay,
+            Kind::BoxNotSent => K::BoxNotSent,
+            Kind::BoxSentAgain => K::BoxSentAgain,
             Kind::VisitAnnounced => K::VisitAnnounced,
             Kind::TechnicianOnTheWay => K::TechnicianOnTheWay,
             Kind::VisitMissed => K::VisitMissed,
             Kind::VisitFailed => K::VisitFailed,
             Kind::AccessOn => K::AccessOn,
+            Kind::AccessNotOn => K::AccessNotOn,
             Kind::AccessOff => K::AccessOff,
             Kind::BoxAwaited => K::BoxAwaited,
             Kind::ReturnAddressee => K::ReturnAddressee,
@@ -344,9 +346,10 @@ fn customer_texts(d: &Details, slot: Option<&Slot>) -> Vec<pb::CustomerText> {
         .into(),
         language: LANGUAGE.to_owned(),
         text,
-        sender: sender.clone(),
+        sender: d.brand_sender.clone(),
     };
-    texts(d.capability, d.kind, brand, visit).into_iter().map(to_wire).collect()
+    let latest = d.return_serial == d.sent_serial;
+    texts(d.capability, d.kind, latest, brand, visit).into_iter().map(to_wire).collect()
 }
 
 /// A piece of work in a list.

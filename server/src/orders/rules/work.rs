@@ -275,13 +275,19 @@ impl Milestone {
 const CODES: &[(&str, u8)] =
     &[("FADR", 4), ("FAUT", 1), ("FCLI", 7), ("FIMP", 19), ("FINT", 13), ("FRDV", 6)];
 
+/// Those of what an order here does not have: a *prestation PM*, a type that could be wrong, an own reference to look up.
+const NEVER: &[&str] = &["FIMP04", "FIMP05", "FIMP06", "FIMP12", "FIMP14"];
+
 /// Codes of a visit that can be made again.
 const ABSENCES: &[&str] = &["FCLI01", "FCLI02", "FCLI07"];
 
-/// Whether a visit can have failed for good with this code.
+/// Whether work can have failed for good with this code.
 #[must_use]
 pub fn is_failure_code(code: &str) -> bool {
     let Some((family, number)) = code.split_at_checked(4) else { return false };
+    if NEVER.contains(&code) {
+        return false;
+    }
     let known = CODES.iter().find(|(name, _)| *name == family).map_or(0, |(_, most)| *most);
     number.len() == 2 && number.parse().is_ok_and(|n: u8| n >= 1 && n <= known) && !number.starts_with('+')
 }
@@ -304,8 +310,9 @@ mod tests {
             assert!(is_failure_code(code), "{code}");
         }
         for code in [
-            "", "FCLI", "FCLI00", "FCLI08", "FADR05", "FIMP20", "FINT14", "FAUT02", "FRDV07", "FCLI1",
-            "fcli01", "FCLI001", "FCLI+1", "XXXX01", "FÇLI01",
+            "FIMP04", "FIMP05", "FIMP06", "FIMP12", "FIMP14", "", "FCLI", "FCLI00", "FCLI08", "FADR05",
+            "FIMP20", "FINT14", "FAUT02", "FRDV07", "FCLI1", "fcli01", "FCLI001", "FCLI+1", "XXXX01",
+            "FÇLI01",
         ] {
             assert!(!is_failure_code(code), "{code}");
         }

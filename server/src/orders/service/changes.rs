@@ -118,7 +118,7 @@ impl Change {
         if !against.is_empty() {
             return Err(Error::preconditions(against));
         }
-        appointments::confirm(work, &quote).await?;
+        appointments::confirm(work, appointment, &quote).await?;
         reference.clone_into(&mut order.appointment_ref);
         Ok(())
     }

@@ -21,10 +21,10 @@ use crate::{
         clock::paris_day,
         config::Environment,
         db::Conn,
-        error::{Error, Reason, Violations},
+        error::{Error, Precondition, Reason, Violations},
         identity::Caller,
         network::{Network, store as network_store},
-        unit_of_work::{Command, Work},
+        unit_of_work::{self, Command, Origin, Work},
     },
 };
 
@@ -52,8 +52,30 @@ pub async fn validate(
     caller: &Caller,
     new: &New,
 ) -> Result<pb::ValidateOrderResponse, Error> {
+    super::require_offer(caller, &platform.network.load(), &new.wanted.offer_code)?;
+    let mut against = findings(platform, caller, new).await?;
+    if against.iter().any(is_about_fibres) && network_store::look(platform).await? {
+        against = findings(platform, caller, new).await?;
+    }
+    let findings: Vec<pb::Finding> = against
+        .into_iter()
+        .map(|condition| pb::Finding {
+            code: condition.kind.info().name.to_owned(),
+            field: condition.subject,
+            description: condition.description,
+            remedy: condition.kind.info().remedy.to_owned(),
+        })
+        .collect();
+    Ok(pb::ValidateOrderResponse { acceptable: findings.is_empty(), findings })
+}
+
+/// Whether it is refused for what this node knows of fibres: others may have given some back since it last looked.
+fn is_about_fibres(condition: &Precondition) -> bool {
+    matches!(condition.kind, Reason::Fint01 | Reason::Fint02)
+}
+
+async fn findings(platform: &Platform, caller: &Caller, new: &New) -> Result<Vec<Precondition>, Error> {
     let network = platform.network.load();
-    super::require_offer(caller, &network, &new.wanted.offer_code)?;
     let offer = offer(&network, new)?;
     let mut reader = platform.db.read().await?;
     let known = known(&mut reader.conn(), caller.party_id(), new).await?;
@@ -70,20 +92,11 @@ pub async fn validate(
         now,
         today: paris_day(now),
     };
-    let findings: Vec<pb::Finding> = checks
-        .against()
-        .into_iter()
-        .map(|condition| pb::Finding {
-            code: condition.kind.info().name.to_owned(),
-            field: condition.subject,
-            description: condition.description,
-            remedy: condition.kind.info().remedy.to_owned(),
-        })
-        .collect();
-    Ok(pb::ValidateOrderResponse { acceptable: findings.is_empty(), findings })
+    Ok(checks.against())
 }
 
 /// An order that is placed.
+#[derive(Clone)]
 pub struct Create {
     platform: Arc<Platform>,
     party_id: String,
@@ -94,6 +107,24 @@ impl Create {
     /// For one operator.
     pub fn new(platform: &Arc<Platform>, party_id: &str, new: New) -> Self {
         Self { platform: Arc::clone(platform), party_id: party_id.to_owned(), new }
+    }
+
+    /// Runs; where fibres are what it is refused for, looks at them and runs once more.
+    pub async fn run_with_a_look(
+        self,
+        platform: &Arc<Platform>,
+        origin: Origin,
+    ) -> Result<pb::CreateOrderResponse, Error> {
+        let first = unit_of_work::execute(platform, origin.clone(), self.clone()).await;
+        match first {
+            Err(error)
+                if error.conditions().iter().any(is_about_fibres)
+                    && network_store::look(platform).await? =>
+            {
+                unit_of_work::execute(platform, origin, self).await
+            }
+            outcome => outcome,
+        }
     }
 
     fn order(&self, work: &Work, offer: &Offer, site: &Site<'_>, release: &str) -> Order {
@@ -154,7 +185,11 @@ impl Create {
         checks: &Checks<'_>,
         site: &Site<'_>,
     ) -> Result<(), Error> {
-        appointments::confirm(work, &checks.quote(site.building, &order.number)).await?;
+        let quote = checks.quote(site.building, &order.number);
+        let appointment = checks.known.appointment.clone();
+        let appointment =
+            appointment.ok_or_else(|| Error::not_found("Appointment", &self.new.wanted.appointment))?;
+        appointments::confirm(work, appointment, &quote).await?;
         order.ipv4 =
             store::assign_address(work, &self.platform.config.orders, &order.aid, &self.party_id).await?;
         order.revision = work

@@ -71,7 +71,7 @@ impl OrderService for Service {
         require_offer(&sender.caller, &self.0.network.load(), &new.wanted.offer_code)?;
         let create = Create::new(&self.0, sender.caller.party_id(), new);
         let origin = sender.origin("/eservices.orders.v1.OrderService/CreateOrder", request_id);
-        Ok(Response::new(unit_of_work::execute(&self.0, origin, create).await?))
+        Ok(Response::new(create.run_with_a_look(&self.0, origin).await?))
     }
 
     async fn cancel_order(

@@ -113,11 +113,8 @@ pub async fn release(work: &mut Work, config: &Orders, aid: &str) -> Result<(), 
 async fn fresh(conn: &mut Conn<'_>, config: &Orders) -> Result<Option<String>, sqlx::Error> {
     for pool in config.pools() {
         let name = pool.to_string();
-        const BEGIN: &str =
-            "INSERT INTO orders_pools (pool, taken) VALUES ($1, 0) ON CONFLICT (pool) DO NOTHING";
-        sql!(execute, conn, BEGIN, &name)?;
-        const TAKE: &str =
-            "UPDATE orders_pools SET taken = taken + 1 WHERE pool = $1 AND taken < $2 RETURNING taken";
+        const TAKE: &str = "INSERT INTO orders_pools (pool, taken) VALUES ($1, 1) ON CONFLICT (pool) DO UPDATE \
+                            SET taken = orders_pools.taken + 1 WHERE orders_pools.taken < $2 RETURNING taken";
         while let Some(row) = sql!(optional, conn, Taken, TAKE, &name, i64::from(pool.size()))? {
             let place = u32::try_from(row.taken - 1).ok();
             let Some(address) = place.and_then(|place| pool.address(place)) else { break };

@@ -3,10 +3,12 @@
 //! A lease is one conditional UPDATE a piece of work, in one order for every worker: no two have the same work, and no two
 //! wait for each other. The token counts the leases; what names an older one changes nothing.
 
+use eservices_reference::ids::Insee;
 use sqlx::FromRow;
 
 use super::{Order, boxes};
 use crate::{
+    many,
     orders::rules::{
         Action, Type,
         work::{Capability, WorkState, ended, gives_up, opened},
@@ -117,45 +119,49 @@ pub async fn follow(work: &mut Work, order: &Order, action: Option<Action>) -> R
             "UPDATE orders_work SET state = 'cancelled' WHERE number = $1 AND state IN ('open', 'leased')";
         sql!(execute, &mut work.conn(), CLOSE, &order.number)?;
     }
-    let new = if order.kind == Type::BoxExchange { order.box_serial.as_str() } else { "" };
-    let with_customer = boxes::at_customer(&mut work.conn(), &order.aid, new).await?;
-    let now = work.now.as_microsecond();
-    for capability in opened(order.kind, action, order.state, with_customer.is_some()) {
-        let serial = match capability {
-            Capability::Returns => with_customer.as_deref().unwrap_or_default(),
-            _ => "",
-        };
-        insert(&mut work.conn(), order, *capability, serial, now).await?;
-    }
-    Ok(())
+    // Nothing that an order opens at once asks for the box at the end customer's.
+    let with_customer = match action {
+        None => None,
+        Some(_) => {
+            let new = if order.kind == Type::BoxExchange { order.box_serial.as_str() } else { "" };
+            boxes::at_customer(&mut work.conn(), &order.aid, new).await?
+        }
+    };
+    let serial = with_customer.as_deref().unwrap_or_default();
+    let opens = opened(order.kind, action, order.state, with_customer.is_some());
+    insert(work, order, opens, serial).await
 }
 
 /// Opens the way back of a box that left for an order that is over.
 pub async fn ask_back(work: &mut Work, order: &Order, serial: &str) -> Result<(), Error> {
-    let now = work.now.as_microsecond();
-    Ok(insert(&mut work.conn(), order, Capability::Returns, serial, now).await?)
+    insert(work, order, &[Capability::Returns], serial).await
 }
 
-async fn insert(
-    conn: &mut Conn<'_>,
-    order: &Order,
-    capability: Capability,
-    box_serial: &str,
-    now: i64,
-) -> Result<(), sqlx::Error> {
-    let insee = eservices_reference::ids::Insee::parse(&order.commune_code);
-    sql!(
-        execute,
-        conn,
+/// `serial`: the box that returns are about.
+async fn insert(work: &mut Work, order: &Order, opens: &[Capability], serial: &str) -> Result<(), Error> {
+    let insee = Insee::parse(&order.commune_code);
+    let department = insee.as_ref().map_or("", |insee| insee.department());
+    let now = work.now.as_microsecond();
+    many!(
+        &mut work.conn(),
         "INSERT INTO orders_work (work_id, number, party_id, capability, department, state, box_serial, available_from, \
-         lease_owner, worker, token, lease_until) VALUES ($1, $2, $3, $4, $5, 'open', $6, $7, '', '', 0, 0)",
-        format!("{}-{}{}", order.number, capability.letter(), order.entries),
-        &order.number,
-        &order.party_id,
-        capability.as_str(),
-        insee.as_ref().map_or("", |insee| insee.department()),
-        box_serial,
-        now,
+         lease_owner, worker, token, lease_until) ",
+        opens,
+        "",
+        |kind| (
+            format!("{}-{}{}", order.number, kind.letter(), order.entries),
+            &order.number,
+            &order.party_id,
+            kind.as_str(),
+            department,
+            WorkState::Open.as_str(),
+            if *kind == Capability::Returns { serial } else { "" },
+            now,
+            "",
+            "",
+            0_i64,
+            0_i64
+        )
     )?;
     Ok(())
 }

@@ -20,8 +20,11 @@ struct Revision {
     revision: i64,
 }
 
+/// One row of what the tables say: `what` it is, and what belongs to that.
 #[derive(FromRow)]
-struct LineRow {
+struct Row {
+    what: String,
+    number: i64,
     pto: String,
     imb: String,
     batiment: String,
@@ -38,56 +41,45 @@ struct Socket {
     pto: String,
 }
 
-#[derive(FromRow)]
-struct FibreRow {
-    pm: String,
-    pbo: String,
-    held: i64,
-}
-
 /// The revision of the last change.
 pub async fn revision(conn: &mut Conn<'_>) -> Result<i64, sqlx::Error> {
     let row = sql!(one, conn, Revision, "SELECT revision FROM network WHERE id = 1")?;
     Ok(row.revision)
 }
 
-/// How often tables that move meanwhile are read again at once.
-const ATTEMPTS: u32 = 5;
-
-/// Looks at the tables, and reads them if they have moved.
-pub async fn look(platform: &Platform) -> Result<(), sqlx::Error> {
+/// Looks at the tables, and reads them if they have moved; says whether they had.
+pub async fn look(platform: &Platform) -> Result<bool, sqlx::Error> {
     let mut reader = platform.db.read().await?;
     let conn = &mut reader.conn();
-    if revision(conn).await? <= platform.network.load().overlay.revision() {
-        return Ok(());
+    let moved = revision(conn).await? > platform.network.load().overlay.revision();
+    if moved {
+        platform.network.follow(read(conn).await?);
     }
-    for _ in 0..ATTEMPTS {
-        if let Some(overlay) = read(conn).await? {
-            platform.network.follow(overlay);
-            return Ok(());
+    Ok(moved)
+}
+
+/// What the tables say: one statement is one snapshot, so an overlay is exactly what its revision says.
+pub async fn read(conn: &mut Conn<'_>) -> Result<Overlay, sqlx::Error> {
+    const READ: &str = "SELECT 'revision' AS what, revision AS number, '' AS pto, '' AS imb, '' AS batiment, '' AS escalier, \
+                        '' AS etage, '' AS pm, '' AS pbo, '' AS state, '' AS release FROM network WHERE id = 1 \
+                        UNION ALL SELECT 'line', 0, pto, imb, batiment, escalier, etage, pm, pbo, state, release \
+                        FROM network_lines \
+                        UNION ALL SELECT 'held', held, '', '', '', '', '', pm, pbo, '', '' FROM network_fibres WHERE held > 0";
+    let (mut revision, mut lines, mut held) = (0, Vec::new(), Vec::new());
+    for row in sql!(all, conn, Row, READ)? {
+        match row.what.as_str() {
+            "revision" => revision = row.number,
+            "held" => {
+                let fibres = u32::try_from(row.number).unwrap_or(u32::MAX);
+                held.push((row.pm.into(), row.pbo.into(), fibres));
+            }
+            _ => lines.extend(line(row)),
         }
     }
-    tracing::warn!("the network moves faster than it is read; the next look tries again");
-    Ok(())
+    Ok(Overlay::new(revision, lines, held))
 }
 
-/// What the tables say; nothing if they moved meanwhile: an overlay is exactly what its revision says.
-pub async fn read(conn: &mut Conn<'_>) -> Result<Option<Overlay>, sqlx::Error> {
-    const LINES: &str =
-        "SELECT pto, imb, batiment, escalier, etage, pm, pbo, state, release FROM network_lines";
-    let before = revision(conn).await?;
-    let lines = sql!(all, conn, LineRow, LINES)?;
-    let fibres = sql!(all, conn, FibreRow, "SELECT pm, pbo, held FROM network_fibres WHERE held > 0")?;
-    if revision(conn).await? != before {
-        return Ok(None);
-    }
-    let held = fibres
-        .into_iter()
-        .map(|row| (row.pm.into(), row.pbo.into(), u32::try_from(row.held).unwrap_or(u32::MAX)));
-    Ok(Some(Overlay::new(before, lines.into_iter().filter_map(line), held)))
-}
-
-fn line(row: LineRow) -> Option<Changed> {
+fn line(row: Row) -> Option<Changed> {
     let (Ok(pto), Ok(imb)) = (Pto::parse(&row.pto), Imb::parse(&row.imb)) else {
         tracing::error!("a line of the network cannot be read");
         return None;

@@ -121,7 +121,8 @@ async fn what_orders_write_is_read_back() {
         tx.commit().await.unwrap();
         let mut reader = db.read().await.unwrap();
         assert_eq!(store::revision(&mut reader.conn()).await.unwrap(), 4);
-        let overlay = store::read(&mut reader.conn()).await.unwrap().unwrap();
+        let overlay = store::read(&mut reader.conn()).await.unwrap();
+        assert_eq!(overlay.revision(), 4);
         let line = socket("FI-ZZZZ-0001", "INACTIVE");
         assert_eq!(overlay.line(&line.pto, &reference()), Some(&line));
         assert_eq!(overlay.laid("FI-77058-000B", "PT 002053", &reference()), 1);

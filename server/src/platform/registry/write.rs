@@ -32,10 +32,15 @@ pub async fn create_operator(db: &Db, by: By<'_>, new: &NewOperator) -> Result<O
     check_text("display name", &new.display_name)?;
     let brand_name = if new.brand.name.is_empty() { &new.display_name } else { &new.brand.name };
     check_text("brand name", brand_name)?;
-    for (what, text) in [("brand phone", &new.brand.phone), ("brand sender", &new.brand.sender)] {
-        if !text.is_empty() {
-            check_text(what, text)?;
-        }
+    if !new.brand.phone.is_empty() {
+        check_text("brand phone", &new.brand.phone)?;
+    }
+    let sender = new.brand.sender.as_bytes();
+    if sender.len() > 11 || !sender.iter().all(u8::is_ascii_alphanumeric) {
+        return Err(Error::Invalid(format!(
+            "brand sender: expected at most 11 letters and digits, as a text message carries it, found {:?}",
+            new.brand.sender
+        )));
     }
     let row = PartyRow {
         party_id: holder.party_id(),
