@@ -93,6 +93,7 @@ const MATRIX: &[(&str, For)] = &[
     ("/eservices.orders.v1.OrderService/GetOrderLifecycle", ORDERS),
     ("/eservices.fulfilment.v1.FulfilmentService/PublishZones", For::Workforce),
     ("/eservices.fulfilment.v1.FulfilmentService/PublishCapacity", For::Workforce),
+    ("/eservices.fulfilment.v1.FulfilmentService/ReplanAppointment", For::Workforce),
     ("/eservices.fulfilment.v1.FulfilmentService/ListZoneBookings", For::Workforce),
     ("/eservices.fulfilment.v1.WorkService/LeaseWork", For::Field),
     ("/eservices.fulfilment.v1.WorkService/ExtendLease", For::Field),
@@ -143,6 +144,7 @@ EventService/WatchEvents operator with e-rdv-grand-public or e-rdv-entreprise or
 FulfilmentService/ListZoneBookings back office with workforce
 FulfilmentService/PublishCapacity ! back office with workforce
 FulfilmentService/PublishZones ! back office with workforce
+FulfilmentService/ReplanAppointment ! back office with workforce
 Health/Check any
 Health/Watch any
 IdentityService/WhoAmI any

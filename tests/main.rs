@@ -27,6 +27,7 @@ mod protocol;
 mod race;
 mod reference;
 mod releases;
+mod replan;
 mod replay;
 mod revocation;
 mod simulator;

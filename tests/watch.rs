@@ -679,13 +679,14 @@ fn announced() -> BTreeSet<String> {
     }
     let mut sources = String::new();
     read(&repo().join("server/src"), &mut sources);
-    // A call names its kind, or hands on what `changed(` or `told(` was called with, or what an arm of `kind` says.
+    // A call names its kind, or hands on what `changed(`, `told(` or `relocate(` was called with, or what an arm of `kind` says.
     let literals = |call: &str| -> Vec<String> {
         let literals = call.split(';').next().unwrap().split('"').skip(1).step_by(2);
         literals.filter(|l| l.contains('.')).map(str::to_owned).collect()
     };
-    let calls =
-        [".announce(", " changed(", " told("].into_iter().flat_map(|name| sources.split(name).skip(1));
+    let calls = [".announce(", " changed(", " told(", "::relocate("]
+        .into_iter()
+        .flat_map(|name| sources.split(name).skip(1));
     let arms =
         sources.split("=> \"orders.").skip(1).map(|arm| format!("orders.{}", arm.split('"').next().unwrap()));
     calls.filter_map(|call| literals(call).into_iter().next()).chain(arms).collect()

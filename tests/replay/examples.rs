@@ -5,7 +5,8 @@ use eservices::{
     fulfilment::v1::{
         AddBoxesRequest, Capability, CommentOrderRequest, DayCapacity, ExtendLeaseRequest,
         InterventionFailed, Lease, LeaseWorkRequest, PublishCapacityRequest, PublishZonesRequest,
-        ReleaseLeaseRequest, ReportWorkRequest, SlotCapacity, Zone, report_work_request::Report,
+        ReleaseLeaseRequest, ReplanAppointmentRequest, ReportWorkRequest, SlotCapacity, Zone,
+        report_work_request::Report,
     },
     orders::v1::{
         AddCommentRequest, CancelOrderRequest, CreateOrderRequest, EraseContactRequest, ExchangeBoxRequest,
@@ -229,6 +230,12 @@ pub fn example(path: &str) -> Example {
         "/eservices.fulfilment.v1.WorkService/LeaseWork" => {
             system(|_, id| lease(id, "a"), |_, id| lease(id, "b"), Effect { leases: 1, ..ONE })
         }
+        // The operator and the system are told, each with a line.
+        "/eservices.fulfilment.v1.FulfilmentService/ReplanAppointment" => system(
+            |setting, id| replan(setting, id, &slot_id(9, "08:00")),
+            |setting, id| replan(setting, id, &slot_id(9, "13:00")),
+            Effect { events: 2, audit_lines: 2, versions: 1, booked_first: -1, ..ONE },
+        ),
         "/eservices.fulfilment.v1.WorkService/ExtendLease" => {
             system(|setting, id| extend(setting, id, 1), |setting, id| extend(setting, id, 2), ONE)
         }
@@ -295,6 +302,16 @@ fn reschedule(setting: &Setting, id: &str, slot: &str) -> Vec<u8> {
     RescheduleAppointmentRequest {
         request_id: id.into(),
         reference: setting.reference.clone(),
+        etag: setting.etag.clone(),
+        slot_id: slot.into(),
+    }
+    .encode_to_vec()
+}
+
+fn replan(setting: &Setting, id: &str, slot: &str) -> Vec<u8> {
+    ReplanAppointmentRequest {
+        request_id: id.into(),
+        appointment_reference: setting.reference.clone(),
         etag: setting.etag.clone(),
         slot_id: slot.into(),
     }

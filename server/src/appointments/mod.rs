@@ -10,5 +10,6 @@ mod wire;
 
 pub use service::{Service, lapse_due, sweep};
 pub use wire::{
-    booked_slot_to_wire, intervention_to_wire, slot_to_wire, state_to_wire, street_number, visit_to_wire,
+    booked_slot_to_wire, etag as appointment_etag, intervention_to_wire, slot_id as wanted_slot,
+    slot_to_wire, state_to_wire, street_number, visit_to_wire,
 };

@@ -24,6 +24,7 @@ const ORDERS: &[&str] = &["e-just-fibre", "e-just"];
 pub const KINDS: &[Kind] = &[
     Kind { name: "appointments.held", e_services: E_RDV, tells: "a slot is held" },
     Kind { name: "appointments.rescheduled", e_services: E_RDV, tells: "moved to another slot" },
+    Kind { name: "appointments.replanned", e_services: E_RDV, tells: "moved by the wholesaler" },
     Kind { name: "appointments.confirmed", e_services: E_RDV, tells: "an order quoted it" },
     Kind { name: "appointments.cancelled", e_services: E_RDV, tells: "its slot is free again" },
     Kind { name: "appointments.lapsed", e_services: E_RDV, tells: "the hold ended without an order" },

@@ -1,6 +1,7 @@
 //! The handlers of `FulfilmentService`; those of `WorkService` are in [`work`].
 
 mod leases;
+mod replan;
 mod reports;
 pub mod work;
 
@@ -10,9 +11,15 @@ use eservices::fulfilment::v1::{self as pb, fulfilment_service_server::Fulfilmen
 use jiff::civil::Date;
 use tonic::{Request, Response, Status};
 
+use self::replan::Replan;
 use super::wire::{self, DayPlan};
 use crate::{
-    appointments::store::{self, Change, ZoneRow},
+    appointments::{
+        appointment_etag,
+        store::{self, Change, ZoneRow},
+        wanted_slot,
+    },
+    orders::appointment_reference,
     platform::{
         Platform,
         clock::paris_day,
@@ -61,6 +68,25 @@ impl FulfilmentService for Service {
         let command = PublishCapacity { party_id: sender.caller.party_id().to_owned(), zone_code, days };
         let origin = sender.origin(method, request_id);
         Ok(Response::new(unit_of_work::execute(&self.0, origin, command).await?))
+    }
+
+    async fn replan_appointment(
+        &self,
+        request: Request<pb::ReplanAppointmentRequest>,
+    ) -> Result<Response<pb::ReplanAppointmentResponse>, Status> {
+        let (sender, request_id, request) = unit_of_work::open(request, |r| &mut r.request_id)?;
+        let mut violations = Violations::default();
+        let request_id = form::request_id(&request_id, &mut violations);
+        let reference = appointment_reference(&request.appointment_reference, &mut violations);
+        let etag = appointment_etag(&request.etag, &mut violations);
+        let slot_id = wanted_slot(&request.slot_id, &mut violations);
+        let ((request_id, reference), (etag, slot_id)) =
+            violations.finish(request_id.zip(reference).zip(etag.zip(slot_id)))?;
+        let party_id = sender.caller.party_id().to_owned();
+        let replan = Replan { party_id, reference, etag, slot_id };
+        let method = "/eservices.fulfilment.v1.FulfilmentService/ReplanAppointment";
+        let origin = sender.origin(method, request_id);
+        Ok(Response::new(unit_of_work::execute(&self.0, origin, replan).await?))
     }
 
     async fn list_zone_bookings(

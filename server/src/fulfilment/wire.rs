@@ -163,5 +163,6 @@ pub fn booking(found: &ZoneBooking) -> pb::Booking {
         state: state_to_wire(a.state).into(),
         slot: Some(booked_slot_to_wire(a)),
         intervention: Some(intervention_to_wire(a)),
+        etag: a.etag(),
     }
 }

@@ -10,6 +10,6 @@ mod wire;
 
 pub use service::{Service, expire_due, sweep};
 pub use wire::{
-    contact_to_wire, number as order_number, order as order_to_wire, state_to_wire as order_state_to_wire,
-    type_to_wire as order_type_to_wire,
+    appointment as appointment_reference, contact_to_wire, number as order_number, order as order_to_wire,
+    state_to_wire as order_state_to_wire, type_to_wire as order_type_to_wire,
 };

@@ -110,7 +110,7 @@ impl Command for Hold {
         let territory = self.intervention.place.territory;
         let slot = bookable_slot(work, &self.slot_id, &zone, self.intervention.nature, territory).await?;
         if !store::take(&mut work.conn(), &slot.slot_id).await? {
-            return Err(no_room(&slot.slot_id));
+            return Err(store::no_room(&slot.slot_id));
         }
         let mut appointment = self.appointment(zone, &slot, now);
         let resource = format!("appointments/{}", appointment.reference);
@@ -141,20 +141,15 @@ pub async fn bookable_slot(
     nature: &Nature,
     territory: Territory,
 ) -> Result<Slot, Error> {
-    let slot = store::slot(&mut work.conn(), slot_id).await?.ok_or_else(|| no_room(slot_id))?;
+    let slot = store::slot(&mut work.conn(), slot_id).await?.ok_or_else(|| store::no_room(slot_id))?;
     if slot.zone_code != zone {
         return Err(Error::new(Reason::Frdv06, "the slot is of another zone than the address")
             .with("zone_code", zone));
     }
     if !search::is_bookable(nature, paris_day(work.now), territory, slot.day.0) {
-        return Err(no_room(slot_id));
+        return Err(store::no_room(slot_id));
     }
     Ok(slot)
-}
-
-/// The slot has no room or is not offered.
-pub fn no_room(slot_id: &str) -> Error {
-    Error::new(Reason::Frdv02, "the slot has no room or is not offered").with("slot_id", slot_id)
 }
 
 /// `IT[CPL]-DOA-` day `-` twelve digits `-ERDV`.

@@ -6,7 +6,7 @@ use eservices::appointments::v1 as pb;
 use eservices_reference::ids::Insee;
 
 use super::{
-    hold::{bookable_slot, no_room, zone_of},
+    hold::{bookable_slot, zone_of},
     lapse::wanting_room,
     read::alternatives,
     require_nature,
@@ -20,7 +20,7 @@ use crate::{
     platform::{
         Platform,
         clock::instant,
-        error::{Error, Reason, Violations},
+        error::{Error, Reason},
         identity::Caller,
         unit_of_work::{self, Command, Origin, Work},
     },
@@ -81,48 +81,19 @@ impl Command for Reschedule {
     type Answer = pb::RescheduleAppointmentResponse;
 
     async fn run(&self, work: &mut Work) -> Result<Self::Answer, Error> {
-        let now = work.now;
         let (mut appointment, nature) = decided_on(work, &self.caller, &self.reference, &self.etag).await?;
-        machine::next(appointment.state_at(now), Action::Reschedule, instant(appointment.expires_at))?;
-        let begins =
-            store::at_place(appointment.territory(), appointment.slot_day.0, &appointment.slot_start);
-        if begins <= now {
-            return Err(Error::new(Reason::Frdv04, "the visit has begun")
-                .with("state", appointment.state.as_str())
-                .with("allowed_states", "held,confirmed"));
-        }
+        store::movable(work, &appointment)?;
         if appointment.changes >= appointment.max_changes {
             return Err(Error::new(Reason::Frdv01, "the appointment can not be changed any more")
                 .with("max_changes", appointment.max_changes.to_string()));
         }
-        if appointment.slot_id == self.slot_id {
-            let mut violations = Violations::default();
-            violations.push("slot_id", "expected another slot than the one the appointment has");
-            violations.check()?;
-        }
+        store::another(&appointment, &self.slot_id)?;
         let territory = appointment.territory();
         let zone = zone_of(work, &appointment.commune_code).await?;
         let slot = bookable_slot(work, &self.slot_id, &zone, nature, territory).await?;
-        exchange(work, &appointment.slot_id, &slot.slot_id).await?;
-        let version = appointment.version;
-        let resource = format!("appointments/{}", appointment.reference);
-        let state = appointment.state.as_str();
-        let detail = format!("slot={} was={}", slot.slot_id, appointment.slot_id);
-        appointment.zone_code = zone;
-        appointment.slot_id = slot.slot_id;
-        appointment.slot_day = slot.day;
-        appointment.slot_start = slot.local_start;
-        appointment.slot_end = slot.local_end;
         appointment.changes += 1;
-        appointment.version += 1;
-        appointment.updated_at = now.as_microsecond();
-        appointment.revision = work
-            .announce(self.caller.party_id(), &nature.e_service, "appointments.rescheduled", &resource, state)
-            .await?;
-        if !store::move_to_slot(&mut work.conn(), &appointment, version, appointment.updated_at).await? {
-            return Err(Error::overtaken());
-        }
-        work.note(self.caller.party_id(), resource, detail);
+        store::relocate(work, &mut appointment, zone, slot, "appointments.rescheduled").await?;
+        let now = work.now;
         Ok(pb::RescheduleAppointmentResponse { appointment: Some(wire::appointment(&appointment, now)) })
     }
 }
@@ -176,18 +147,4 @@ async fn decided_on(
             .with("current_etag", appointment.etag()));
     }
     Ok((appointment, nature))
-}
-
-/// Takes a place in one slot and gives one back in another, in the order of their ids: no two calls wait for each other.
-async fn exchange(work: &mut Work, from: &str, to: &str) -> Result<(), Error> {
-    if from < to {
-        store::give_back(work, from).await?;
-    }
-    if !store::take(&mut work.conn(), to).await? {
-        return Err(no_room(to));
-    }
-    if from >= to {
-        store::give_back(work, from).await?;
-    }
-    Ok(())
 }

@@ -159,6 +159,16 @@ pub async fn find(
     )
 }
 
+/// One appointment with who booked it, whoever that is: for the back office.
+pub async fn find_any(conn: &mut Conn<'_>, reference: &str) -> Result<Option<ZoneBooking>, sqlx::Error> {
+    const TEXT: &str = concat!(
+        "SELECT p.code AS operator_siren, ",
+        columns!(),
+        " FROM appointments a JOIN parties p ON p.party_id = a.party_id WHERE a.reference = $1"
+    );
+    sql!(optional, conn, ZoneBooking, TEXT, reference)
+}
+
 /// Stores a new appointment.
 pub async fn insert(conn: &mut Conn<'_>, a: &Appointment) -> Result<(), sqlx::Error> {
     sql!(
