@@ -181,8 +181,14 @@ def booking(alpha: grpc.Channel, beta: grpc.Channel, workforce: grpc.Channel) ->
     bookings = fu_grpc.FulfilmentServiceStub(workforce).ListZoneBookings(
         fu.ListZoneBookingsRequest(zone_code="ZMLV", day=last.day))
     check("ListZoneBookings", reference in [b.reference for b in bookings.bookings], True)
+    booking_now = next(b for b in bookings.bookings if b.reference == reference)
+    replanned = fu_grpc.FulfilmentServiceStub(workforce).ReplanAppointment(fu.ReplanAppointmentRequest(
+        request_id=new_id(), appointment_reference=reference, etag=booking_now.etag, slot_id=first.slot_id)).booking
+    seen = rdv.GetAppointment(ap.GetAppointmentRequest(reference=reference)).appointment
+    check("ReplanAppointment", (replanned.slot.slot_id, seen.slot.slot_id, seen.changes_left == moved.changes_left),
+          (first.slot_id, first.slot_id, True))
     cancelled = rdv.CancelAppointment(ap.CancelAppointmentRequest(
-        request_id=new_id(), reference=reference, etag=moved.etag)).appointment
+        request_id=new_id(), reference=reference, etag=seen.etag)).appointment
     check("CancelAppointment state", cancelled.state, appointment_pb2.APPOINTMENT_STATE_CANCELLED)
     lapse(alpha, rdv, first.slot_id)
     listed = rdv.ListAppointments(ap.ListAppointmentsRequest(states=[appointment_pb2.APPOINTMENT_STATE_CANCELLED]))

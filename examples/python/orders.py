@@ -164,6 +164,25 @@ class Journey:
         self.on_the_day(again)
         self.until(order.number, "completed")
 
+    def lost(self) -> None:
+        """A parcel that never arrives, and another one."""
+        order, held = self.created("BOX_LOST")
+        self.on_the_day(held)
+        self.until(order.number, "completed")
+        read = self.orders.GetOrder(od.GetOrderRequest(number=order.number))
+        happened = [entry.kind for entry in read.history]
+        check("GetOrder box lost", (happened.count("BOX_LOST"), happened.count("BOX_SHIPPED")), (1, 2))
+        parcels = [fact.value for entry in read.history for fact in entry.facts if fact.name == "parcel_number"]
+        check("GetOrder parcel", (len(set(parcels)), read.order.parcel_number == parcels[-1]), (2, True))
+
+    def export(self) -> None:
+        """Every order as a line of CSV."""
+        pieces = self.orders.ExportOrders(od.ExportOrdersRequest(types=[order_pb2.ORDER_TYPE_CREATION]))
+        lines = [line.split(";") for line in b"".join(piece.lines for piece in pieces).decode().splitlines()]
+        check("ExportOrders header", lines[0][:3], ["numero", "type", "etat"])
+        listed = self.orders.ListOrders(od.ListOrdersRequest(types=[order_pb2.ORDER_TYPE_CREATION], page_size=100))
+        check("ExportOrders", [line[0] for line in lines[1:]], [order.number for order in listed.orders])
+
     def compare(self) -> None:
         """The watch that was cut says the same as the one that was not."""
         time.sleep(0.2)
@@ -195,6 +214,8 @@ def main() -> None:
     journey = Journey(asked.dir, asked.port)
     journey.nominal()
     journey.absent()
+    journey.lost()
+    journey.export()
     journey.compare()
     print("orders passed")
 
