@@ -13,6 +13,8 @@ mod story;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_boxes;
+#[cfg(test)]
 mod tests_orders;
 mod watched;
 mod whole;
@@ -100,7 +102,7 @@ pub enum Rule {
     Addresses,
     /// Sockets and fibres are what the orders say.
     Network,
-    /// A box ships once and comes back once.
+    /// A box ships once, and comes back or is lost once.
     Boxes,
     /// A piece of work is leased again only when its lease is over.
     Leases,

@@ -73,29 +73,33 @@ impl<'a> Findings<'a> {
         }
     }
 
-    /// A box leaves the stock once and comes back once, and the histories say so.
+    /// A box leaves the stock once, and comes back or is lost once, and the histories say so.
     pub(super) fn boxes(&mut self) {
         let tables = self.tables;
         let mut shipped: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        let mut returned: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut settled: BTreeMap<(&str, &str), usize> = BTreeMap::new();
         for entry in &tables.entries {
             let serial = entry.facts.lines().find_map(|f| f.strip_prefix("box_serial=")).unwrap_or_default();
             match entry.kind.as_str() {
                 "BOX_SHIPPED" => shipped.entry(serial).or_default().push(&entry.number),
-                "BOX_RETURNED" => *returned.entry(serial).or_default() += 1,
+                "BOX_RETURNED" => *settled.entry((serial, "returned")).or_default() += 1,
+                "BOX_LOST" => *settled.entry((serial, "lost")).or_default() += 1,
                 _ => {}
             }
         }
         for found in &tables.boxes {
             let left = shipped.remove(&*found.serial).unwrap_or_default();
-            let back = returned.remove(&*found.serial).unwrap_or_default();
+            let [back, lost] =
+                ["returned", "lost"].map(|fate| settled.remove(&(&*found.serial, fate)).unwrap_or_default());
             let expected: &[&str] = if found.state == "in_stock" { &[] } else { &[&found.number] };
-            let right = left == expected && back == usize::from(found.state == "returned");
+            let right = left == expected
+                && back == usize::from(found.state == "returned")
+                && lost == usize::from(found.state == "lost");
             self.expect(right, Rule::Boxes, || {
-                format!("{found:?}: shipped for {left:?}, {back} times returned")
+                format!("{found:?}: shipped for {left:?}, {back} times returned, {lost} times lost")
             });
         }
-        for serial in shipped.keys().chain(returned.keys()) {
+        for serial in shipped.keys().chain(settled.keys().map(|(serial, _)| serial)) {
             self.expect(false, Rule::Boxes, || format!("{serial}: in a history, and no box"));
         }
     }

@@ -93,7 +93,7 @@ fn every_corruption_of_orders_is_found() {
 /// The box of CMD1 shipped once more, whole by all other rules: events, audit, replay row, history.
 fn shipped_twice(_: &mut Vec<Operation>, watched: &mut Watched, t: &mut Tables) {
     let again = ("SHIP_BOX", "BOX_SHIPPED", "orders.box_shipped", "completed");
-    reports(t, (FIELD, work::REPORT, "w-12"), 30, ("CMD1-S1", "done", 1), again);
+    reports(t, (FIELD, work::REPORT, "w-12"), 30, ("CMD1-S1", "done", 1, "B1"), again);
     watched.seen.extend(t.events.iter().filter(|e| e.party_id == PARTY && e.revision == 18).cloned());
     t.orders[0] = order("CMD1", "completed", "R3", 6, 18);
 }

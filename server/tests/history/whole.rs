@@ -75,8 +75,11 @@ fn fit(row: &RequestRow, written: &[&AuditRow]) -> bool {
         }
         work::EXTEND => (appointments, of_orders, of_work) == (0, 0, 1),
         work::ADD_BOXES => (appointments, of_orders, of_work) == (0, 0, 0) && of("boxes") == 1,
-        // A visit that came to nothing gives its place back.
-        work::REPORT => appointments <= 1 && (of_orders, of_work) == (1, 1),
+        // A visit that came to nothing gives its place back; an order whose days were over expires before its box is heard of.
+        work::REPORT => {
+            let expired = written.iter().filter(|l| work::is_expiry(l)).count();
+            appointments <= 1 && expired <= 1 && (of_orders, of_work) == (1 + expired, 1)
+        }
         orders::CREATE | orders::RETAKE => (appointments, of_orders, of_work) == (1, 1, 0),
         // Where an appointment is to be retaken there is none any more.
         orders::CANCEL => appointments <= 1 && (of_orders, of_work) == (1, 0),

@@ -15,7 +15,7 @@ pub const ADD_BOXES: &str = "/eservices.fulfilment.v1.WorkService/AddBoxes";
 const LASTS: i64 = LEASE_SECONDS as i64 * 1_000_000;
 
 /// What each report is in the history of its order.
-const REPORTS: [(&str, &str); 8] = [
+const REPORTS: [(&str, &str); 9] = [
     ("SHIP_BOX", "BOX_SHIPPED"),
     ("START_CONSTRUCTION", "CONSTRUCTION"),
     ("FINISH_INTERVENTION", "INTERVENTION_OK"),
@@ -24,6 +24,7 @@ const REPORTS: [(&str, &str); 8] = [
     ("COMPLETE", "COMPLETED"),
     ("DISCONNECT", "DISCONNECTED"),
     ("RETURN_BOX", "BOX_RETURNED"),
+    ("LOSE_BOX", "BOX_LOST"),
 ];
 
 /// One word of a worker about its work, as the audit keeps it.
@@ -95,7 +96,7 @@ impl Findings<'_> {
     fn reports(&mut self) {
         let tables = self.tables;
         let mut lines: BTreeMap<&str, Vec<(i64, &str)>> = BTreeMap::new();
-        for line in tables.audit.iter().filter(|l| l.method == REPORT) {
+        for line in tables.audit.iter().filter(|l| l.method == REPORT && !is_expiry(l)) {
             if let Some(number) = line.resource.strip_prefix("orders/") {
                 let action = line.detail.split_whitespace().find_map(|w| w.strip_prefix("action="));
                 let kind =
@@ -136,6 +137,12 @@ impl Findings<'_> {
             });
         }
     }
+}
+
+/// Whether it tells of an order whose days for a new appointment were over: written with what is reported of it, if nobody
+/// came by before, and no word of the field.
+pub fn is_expiry(line: &AuditRow) -> bool {
+    line.resource.starts_with("orders/") && line.detail.split_whitespace().any(|word| word == "action=EXPIRE")
 }
 
 /// What workers said, by the work that it is about.
