@@ -1,6 +1,7 @@
 #!/bin/sh
 # Plants each bug of this folder into a copy of the tree and sees whether the kill test finds it, on SQLite and on
-# PostgreSQL. Ends 0 only if every bug is found on both, and if the tree without a bug passes on both.
+# PostgreSQL. Ends 0 only if every bug is found on both, by one of the rules that its patch names after `Breaks:`, and if the
+# tree without a bug passes on both.
 #
 #   ESERVICES_TEST_DATABASE=postgres://user@host:port/postgres server/tests/planted/run.sh [patch name…]
 #
@@ -35,16 +36,24 @@ outcome() {
     fi
 }
 
+# The rules that a patch says are broken by its bug, one of which must have been: `Places|Leases`.
+breaks() {
+    sed -n '/^diff/q; s/^Breaks: *//p' "$1" | tr -s ' ' '|'
+}
+
 missed=0
-report() { # bug, engine, wanted outcome, outcome, its word
-    case "$4" in
-    "$3"*) echo "$1 on $2: $5 ($4)" ;;
-    *) missed=1; echo "$1 on $2: NOT $5 ($4)"; tail -n 30 "$copy/run.log" ;;
-    esac
+report() { # bug, engine, wanted outcome as a pattern of grep -E, outcome, its word
+    if echo "$4" | grep -qE "^$3"; then
+        echo "$1 on $2: $5 ($4)"
+    else
+        missed=1
+        echo "$1 on $2: NOT $5 ($4)"
+        tail -n 30 "$copy/run.log"
+    fi
 }
 
 for engine in sqlite postgres; do
-    report "no bug" "$engine" clean "$(outcome "$engine")" clean
+    report "no bug" "$engine" 'clean$' "$(outcome "$engine")" clean
 done
 if [ $# -eq 0 ]; then
     set -- "$here"/*.patch
@@ -54,9 +63,11 @@ else
     for name in $names; do set -- "$@" "$here/$name.patch"; done
 fi
 for patch in "$@"; do
+    rules=$(breaks "$patch")
+    [ -n "$rules" ] || { echo "$patch: names no rule after \`Breaks:\`" >&2; exit 2; }
     git apply "$patch"
     for engine in sqlite postgres; do
-        report "$(basename "$patch" .patch)" "$engine" broken "$(outcome "$engine")" found
+        report "$(basename "$patch" .patch)" "$engine" "broken .*\b($rules): " "$(outcome "$engine")" found
     done
     git apply -R "$patch"
 done
