@@ -1,6 +1,8 @@
 //! P8, P9, P10 under kill -9: the real binary, killed at random points under ten clients that hold, move, cancel, order and
 //! follow their orders; then the field's workers, killed at random points of their work; watches run through all of it.
 //!
+//! A run goes on after that until every kind of journey was seen to its end (`process/course.rs`), and comes to rest.
+//!
 //! `ESERVICES_KILLS` sets how often of each (3 unless set, 20 by hand), `ESERVICES_KILL_SEED` repeats the dice of a run (the
 //! interleaving of processes stays its own). On SQLite, and on PostgreSQL where `ESERVICES_TEST_DATABASE` names a server.
 
@@ -37,6 +39,10 @@ async fn every_acknowledged_write_survives_kills_on_postgres() {
     }
 }
 
+/// How many seasons a run goes on for what it has not seen yet. Some five orders are placed in each, of nine scenarios: what
+/// fifty do not bring does not come.
+const MORE_SEASONS: usize = 50;
+
 fn from_env(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|n| n.parse().unwrap())
 }
@@ -47,8 +53,8 @@ async fn run(database_url: Option<String>, engine: &str) {
     println!("{engine}: {kills} kills of the server, {kills} of workers, ESERVICES_KILL_SEED={seed}");
     let begin = Instant::now();
     let mut dice = StdRng::seed_from_u64(seed);
-    let rounds = usize::try_from(2 * kills).unwrap();
-    let world = World::new(database_url, rounds + 1).await;
+    let kills = usize::try_from(kills).unwrap();
+    let world = World::new(database_url).await;
     let mut process = Process::new(world.dir.path(), |grpc, local| world.config(grpc, local));
     process.start().await;
     let shared = Arc::new(Shared::default());
@@ -56,7 +62,7 @@ async fn run(database_url: Option<String>, engine: &str) {
     let clients = Clients::start(&world, process.grpc, &shared, seed);
     let mut field = Field::start(&world, process.grpc);
     let mut samples = Vec::new();
-    for round in 0..rounds {
+    for round in 0..2 * kills {
         // The visits of the season are due somewhere in its course.
         shared.after_answers(dice.random_range(40..150)).await;
         samples.extend(history::sample(&world.database_url).await.unwrap());
@@ -65,19 +71,21 @@ async fn run(database_url: Option<String>, engine: &str) {
         // At a random point of the work, and of one call: that much is answered, and then a moment that nothing announces.
         shared.after_answers(dice.random_range(40..150)).await;
         tokio::time::sleep(Duration::from_micros(dice.random_range(0..4_000))).await;
-        if round < rounds / 2 {
+        if round < kills {
+            watches.stand(round).await;
             process.kill();
             process.start().await;
         } else {
             field.replace(dice.random_range(0..field.size()));
         }
     }
+    let (last, unseen) = go_on(&world, &shared, 2 * kills).await;
     shared.after_lapse().await;
     shared.stopping.store(true, Ordering::Relaxed);
     let history = clients.finish().await;
     // What is still left is found by the checker.
-    world.turn(rounds, true).await;
-    drop(tokio::time::timeout(PATIENCE, world.rest(rounds)).await);
+    world.turn(last, true).await;
+    let rested = world.rest(last, PATIENCE).await;
     field.stop();
     process.kill();
 
@@ -96,6 +104,36 @@ async fn run(database_url: Option<String>, engine: &str) {
         violations.len(),
         process.last_words()
     );
+    assert_eq!(
+        rested,
+        Ok(()),
+        "the run does not come to rest: so much is left, and nothing moved for {PATIENCE:?}"
+    );
+    assert_eq!(unseen, [""; 0], "a run without it says little (seed {seed})");
+    for watch in &watched {
+        let (seen, cuts) = (watch.seen.len(), watch.cuts);
+        assert!(seen > 0 && cuts >= kills, "{}: its watch saw {seen} events, {cuts} cuts", watch.party_id);
+    }
+}
+
+/// Season after season until everything was seen that a run is for; answers the last season, and what was not seen.
+async fn go_on(world: &World, shared: &Shared, mut season: usize) -> (usize, Vec<&'static str>) {
+    let mut unseen = world.unseen().await;
+    for _ in 0..MORE_SEASONS {
+        if unseen.is_empty() {
+            break;
+        }
+        println!("season {season}, to see {unseen:?}");
+        shared.after_answers(100).await;
+        world.turn(season, false).await;
+        season += 1;
+        shared.season.store(season, Ordering::Relaxed);
+        if !world.field_goes_on(PATIENCE).await {
+            break;
+        }
+        unseen = world.unseen().await;
+    }
+    (season, unseen)
 }
 
 fn summary(history: &[Operation], tables: &Tables) -> String {

@@ -22,8 +22,10 @@ use crate::{
 const NEGLECT: Duration = Duration::from_secs(3);
 /// A client that gets no answer for so long gives up: 20 s.
 const ATTEMPTS: u32 = 1_000;
+/// The pause before a client asks again.
+const PAUSE: Duration = Duration::from_millis(20);
 /// How the field plays an order, one as often as the other.
-const SCENARIOS: [&str; 8] = [
+const SCENARIOS: [&str; 9] = [
     "",
     "",
     "NOMINAL",
@@ -31,6 +33,7 @@ const SCENARIOS: [&str; 8] = [
     "CUSTOMER_ABSENT",
     "BUILDING_NOT_FOUND",
     "OPTICAL_BUDGET_TOO_LOW",
+    "BOX_LOST",
     "WORKER_LOST",
 ];
 
@@ -127,7 +130,7 @@ impl Agent {
     /// Looks how far the order is, and does what it asks for, if anything.
     async fn follow(&mut self, request_id: &str) -> Option<Intent> {
         let number = self.order.clone()?;
-        let order = self.read(&number).await?;
+        let order = self.read(&number).await;
         let (request_id, etag) = (request_id.to_owned(), order.etag.clone());
         match order.state() {
             od::OrderState::InProgress if self.dice.random_ratio(1, 20) => {
@@ -159,15 +162,17 @@ impl Agent {
         }
     }
 
-    async fn read(&self, number: &str) -> Option<od::Order> {
+    /// An order of its own, which it can always read.
+    async fn read(&self, number: &str) -> od::Order {
         for _ in 0..ATTEMPTS {
             let request = od::GetOrderRequest { number: number.to_owned() };
-            match self.client.orders().get_order(request).await {
-                Ok(answer) => return answer.into_inner().order,
-                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            match self.client.orders().get_order(request).await.map_err(intent::refused) {
+                Ok(answer) => return answer.into_inner().order.unwrap(),
+                Err(Outcome::Unknown) => tokio::time::sleep(PAUSE).await,
+                Err(refusal) => panic!("{} reads {number}: {refusal:?}", self.party_id),
             }
         }
-        None
+        panic!("{} reads {number}: {ATTEMPTS} times no answer", self.party_id);
     }
 
     fn on_access(&mut self, request_id: String, aid: String) -> Intent {
@@ -217,7 +222,7 @@ impl Agent {
                 self.shared.note(intent, &outcome);
                 return;
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(PAUSE).await;
         }
     }
 

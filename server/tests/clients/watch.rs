@@ -5,10 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use eservices::events::v1::{WatchEventsRequest, watch_events_response::Message};
 use eservices_client::{Client, Status};
-use tokio::{
-    sync::{oneshot, watch},
-    task::JoinHandle,
-};
+use tokio::{sync::watch, task::JoinHandle};
 
 use super::{PATIENCE, intent::refused};
 use crate::{
@@ -22,6 +19,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// The watches at work.
 pub struct Watches {
     tasks: Vec<JoinHandle<Watched>>,
+    /// Of each: how often it was cut, and whether it stands.
+    standing: Vec<watch::Receiver<(usize, bool)>>,
     /// The last revisions that there are, once they are known: a watch that has come so far ends.
     ends: watch::Sender<Option<Vec<(String, i64)>>>,
 }
@@ -30,20 +29,35 @@ impl Watches {
     /// One watch an operator, all of them standing.
     pub async fn start(world: &World, grpc: SocketAddr) -> Self {
         let ends = watch::Sender::new(None);
-        let mut tasks = Vec::new();
+        let (mut tasks, mut all) = (Vec::new(), Vec::new());
         for operator in &world.operators {
-            let (standing, stands) = oneshot::channel();
+            let (standing, stands) = watch::channel((0, false));
             let watcher = Watcher {
                 client: world.client(grpc, operator),
                 token: String::new(),
                 at: 0,
-                standing: Some(standing),
+                standing,
                 watched: Watched { party_id: operator.party_id.clone(), ..Watched::default() },
             };
             tasks.push(tokio::spawn(watcher.run(ends.subscribe())));
-            tokio::time::timeout(PATIENCE, stands).await.unwrap().unwrap();
+            all.push(stands);
         }
-        Self { tasks, ends }
+        let watches = Self { tasks, standing: all, ends };
+        watches.stand(0).await;
+        watches
+    }
+
+    /// Until all of them stand, each cut so often by the kills before: the next one cuts it once more.
+    pub async fn stand(&self, kills: usize) {
+        for stands in &self.standing {
+            let mut stands = stands.clone();
+            let stands = stands.wait_for(|(cuts, stands)| *cuts >= kills && *stands);
+            let stands = tokio::time::timeout(PATIENCE, stands).await;
+            assert!(
+                matches!(stands, Ok(Ok(_))),
+                "a watch does not stand within {PATIENCE:?} after {kills} kills"
+            );
+        }
     }
 
     /// What they saw, once they have come to the last revision of their operator, or do not come there.
@@ -62,8 +76,8 @@ struct Watcher {
     token: String,
     /// The revision of the last message.
     at: i64,
-    /// Told when the first message has come.
-    standing: Option<oneshot::Sender<()>>,
+    /// How often it was cut, and whether it stands: the first message of its stream has come.
+    standing: watch::Sender<(usize, bool)>,
     watched: Watched,
 }
 
@@ -73,7 +87,11 @@ impl Watcher {
         let watching = async {
             loop {
                 let Err(status) = self.stream(&mut ends).await else { return };
-                self.watched.cuts += 1;
+                // A stream that found no server was none.
+                if self.standing.borrow().1 {
+                    self.watched.cuts += 1;
+                    self.standing.send_replace((self.watched.cuts, false));
+                }
                 if let Outcome::Refused(reason) = refused(status) {
                     self.watched.refusals.push(reason);
                 }
@@ -116,9 +134,8 @@ impl Watcher {
             Message::Heartbeat(heartbeat) => {
                 self.token = heartbeat.resume_token;
                 self.at = heartbeat.revision;
-                if let Some(standing) = self.standing.take() {
+                if *self.standing.borrow() == (0, false) {
                     self.watched.after = heartbeat.revision;
-                    standing.send(()).unwrap();
                 }
             }
             Message::Event(event) => {
@@ -133,6 +150,7 @@ impl Watcher {
                 });
             }
         }
+        self.standing.send_replace((self.watched.cuts, true));
     }
 }
 

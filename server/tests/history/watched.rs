@@ -10,7 +10,7 @@ pub struct Watched {
     pub after: i64,
     /// As they came.
     pub seen: Vec<EventRow>,
-    /// How often a stream was cut, or found no server.
+    /// How often a stream was cut that had begun.
     pub cuts: usize,
     /// Reasons of refusals that no cut explains.
     pub refusals: Vec<String>,

@@ -18,13 +18,13 @@ const FILE: &str = "K_77_ESVC_PM_IPEZMD_V30_20261115.csv";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_import_that_was_killed_has_failed_and_can_be_made_again_on_sqlite() {
-    run(World::new(None, 1).await).await;
+    run(World::new(None).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_import_that_was_killed_has_failed_and_can_be_made_again_on_postgres() {
     if let Some(url) = process::postgres().await {
-        run(World::new(Some(url), 1).await).await;
+        run(World::new(Some(url)).await).await;
     }
 }
 

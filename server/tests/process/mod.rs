@@ -1,5 +1,6 @@
 //! The real binary on a database of its own, to be killed and started again; and the world that it serves.
 
+mod course;
 mod field;
 mod world;
 

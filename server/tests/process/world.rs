@@ -3,7 +3,6 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use eservices_client::{Client, RetryPolicy, new_request_id};
@@ -83,8 +82,8 @@ pub async fn postgres() -> Option<String> {
 }
 
 impl World {
-    /// On the PostgreSQL database, or on a new SQLite file; with slots for so many seasons.
-    pub async fn new(database_url: Option<String>, seasons: usize) -> Self {
+    /// On the PostgreSQL database, or on a new SQLite file; with the slots of the first season.
+    pub async fn new(database_url: Option<String>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let file = format!("sqlite:{}", dir.path().join("kill.db").display());
         let database_url = database_url.unwrap_or(file);
@@ -108,7 +107,7 @@ impl World {
         for code in ["field-a", "field-b"] {
             field.push(system(&db, &issuing, &reference, code, &["workforce", "logistics"]).await);
         }
-        furnish(&db, seasons).await;
+        furnish(&db).await;
         db.close().await;
         Self { dir, database_url, operators, keeper, field, root_pem: root.certificate_pem().to_owned() }
     }
@@ -116,38 +115,18 @@ impl World {
     /// Moves the business clock to the evening after a season's slots: what was booked there is due, and the next season's
     /// slots can be booked. `still`: from then on it runs as the machine's, so that nothing more falls due by itself.
     pub async fn turn(&self, season: usize, still: bool) {
-        let database = Database { url: self.database_url.clone(), ..Config::default().database };
-        let db = Db::open(&database).await.unwrap();
+        let db = self.db().await;
         let evening = days_of(season)[2].to_datetime(time(17, 0, 0, 0));
         let base = TimeZone::get("Europe/Paris").unwrap().to_timestamp(evening).unwrap();
         set_clock(&db, base, if still { 1.0 } else { SPEED }).await;
+        publish(&db, season + 1).await;
         db.close().await;
     }
 
-    /// Until the evening after a season has nothing left for anybody: no work, no order that waits for the field, nothing
-    /// that is due.
-    pub async fn rest(&self, season: usize) {
+    /// A connection of our own.
+    pub(super) async fn db(&self) -> Db {
         let database = Database { url: self.database_url.clone(), ..Config::default().database };
-        let db = Db::open(&database).await.unwrap();
-        let left = format!(
-            "SELECT (SELECT COUNT(*) FROM orders_work WHERE state IN ('open', 'leased')) \
-             + (SELECT COUNT(*) FROM orders WHERE state NOT IN ('completed', 'failed', 'appointment_to_retake')) \
-             + (SELECT COUNT(*) FROM orders WHERE retake_until <> '' AND retake_until < '{}') \
-             + (SELECT COUNT(*) FROM appointments WHERE state = 'held')",
-            days_of(season)[2]
-        );
-        loop {
-            let text = sqlx::AssertSqlSafe(left.clone());
-            let left: i64 = match &db {
-                Db::Sqlite { writer, .. } => sqlx::query_scalar(text).fetch_one(writer).await.unwrap(),
-                Db::Postgres(pool) => sqlx::query_scalar(text).fetch_one(pool).await.unwrap(),
-            };
-            if left == 0 {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        db.close().await;
+        Db::open(&database).await.unwrap()
     }
 
     /// What the server reads.
@@ -202,7 +181,7 @@ fn roomy(files: &[PathBuf], dir: &Path) -> Vec<PathBuf> {
 }
 
 /// The days of a season's slots.
-fn days_of(season: usize) -> [Date; 3] {
+pub(super) fn days_of(season: usize) -> [Date; 3] {
     let first = FIRST_DAY.saturating_add((SEASON_DAYS * i64::try_from(season).unwrap()).days());
     [0, 1, 2].map(|day: i64| first.saturating_add(day.days()))
 }
@@ -275,12 +254,17 @@ async fn certified(
     Operator { party_id: holder.party_id(), chain_pem: issued.chain_pem, key_pem: issued.key_pem.unwrap() }
 }
 
-/// Zone, slots and the course of business time, written by hand: publishing is not what this test is about.
-async fn furnish(db: &Db, seasons: usize) {
+/// Zone, first slots and the course of business time, written by hand: publishing is not what this test is about.
+async fn furnish(db: &Db) {
     set_clock(db, START.parse().unwrap(), SPEED).await;
     run(db, "INSERT INTO appointments_zones (code, label, updated_at) VALUES ('ZMLV', 'Marne', 0)").await;
     run(db, "INSERT INTO appointments_communes (commune_code, zone_code) VALUES ('77058', 'ZMLV')").await;
-    for slot in (0..seasons).flat_map(slots) {
+    publish(db, 0).await;
+}
+
+/// The slots of a season.
+async fn publish(db: &Db, season: usize) {
+    for slot in slots(season) {
         let (day, morning) =
             (format!("{}-{}-{}", &slot[5..9], &slot[9..11], &slot[11..13]), slot.ends_with("0800"));
         let (from, to) = if morning { ("08:00", "12:00") } else { ("13:00", "17:00") };
