@@ -1,7 +1,7 @@
-//! A committed order through the whole server, and the same rows in a transaction by hand, in turns: A B A B.
+//! A committed order through the whole server, and the same rows in a transaction by hand, in turns: A B B A.
 //!
 //! Both write the same appointments, held before and copied, into databases that are equal, with the same settings of the same
-//! pool ([`twin`]); both add and change as many rows of each table ([`rows`]); nothing is compared otherwise.
+//! pool ([`twin`]); both add and change as many rows of each table, with as much in them ([`rows`]); nothing is compared otherwise.
 
 mod by_hand;
 mod figures;
@@ -29,7 +29,7 @@ use tokio::task::JoinSet;
 use self::{
     by_hand::ByHand,
     figures::{Figures, Turn},
-    rows::Rows,
+    rows::{New, Rows},
     side::{Quotes, Server, Side},
 };
 use crate::{
@@ -119,9 +119,16 @@ async fn in_turns(
     let bare_call = bare_call(served.port, stage).await?;
     let (id, own) = (served.id()?, std::process::id());
     let mut turns = Vec::new();
-    for _ in 0..plan.rounds {
-        let server_turn = Turn::take(&server_side, &mut server, id, plan).await?;
-        let hand_turn = Turn::take(&hand_side, &mut hand, own, plan).await?;
+    for round in 0..plan.rounds {
+        // Neither side always comes second.
+        let (server_turn, hand_turn);
+        if round % 2 == 0 {
+            server_turn = Turn::take(&server_side, &mut server, id, plan).await?;
+            hand_turn = Turn::take(&hand_side, &mut hand, own, plan).await?;
+        } else {
+            hand_turn = Turn::take(&hand_side, &mut hand, own, plan).await?;
+            server_turn = Turn::take(&server_side, &mut server, id, plan).await?;
+        }
         turns.push([server_turn, hand_turn]);
     }
     served.stop().await?;
@@ -198,7 +205,7 @@ async fn by_hand(second: &Database, server: &Side, quotes: &mut Quotes) -> Resul
     })
 }
 
-/// Rows that one order adds or changes, by table: the same on both sides, or nothing is compared.
+/// Rows that one order adds or changes, by table: as many on both sides and as long, or nothing is compared.
 async fn same_rows(
     databases: [&Database; 2],
     sides: [(&Side, &mut Quotes); 2],
@@ -214,8 +221,11 @@ async fn same_rows(
     let (Some(by_hand), Some(server)) = (seen.pop(), seen.pop()) else {
         return Err("two sides were expected".into());
     };
-    if server == by_hand {
-        Ok(server)
+    let alike = |((table, new), (other, like)): ((&String, &New), (&String, &New))| {
+        table == other && new.is_like(*like)
+    };
+    if server.len() == by_hand.len() && server.iter().zip(&by_hand).all(alike) {
+        Ok(server.into_iter().map(|(table, new)| (table, new.rows)).collect())
     } else {
         Err(format!("the server leaves {server:?}, the one by hand {by_hand:?}").into())
     }
