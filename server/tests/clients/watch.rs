@@ -19,8 +19,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// The watches at work.
 pub struct Watches {
     tasks: Vec<JoinHandle<Watched>>,
-    /// Of each: how often it was cut, and whether it stands.
-    standing: Vec<watch::Receiver<(usize, bool)>>,
+    standing: Vec<watch::Receiver<Standing>>,
     /// The last revisions that there are, once they are known: a watch that has come so far ends.
     ends: watch::Sender<Option<Vec<(String, i64)>>>,
 }
@@ -31,11 +30,10 @@ impl Watches {
         let ends = watch::Sender::new(None);
         let (mut tasks, mut all) = (Vec::new(), Vec::new());
         for operator in &world.operators {
-            let (standing, stands) = watch::channel((0, false));
+            let (standing, stands) = watch::channel(Standing::default());
             let watcher = Watcher {
                 client: world.client(grpc, operator),
                 token: String::new(),
-                at: 0,
                 standing,
                 watched: Watched { party_id: operator.party_id.clone(), ..Watched::default() },
             };
@@ -51,7 +49,7 @@ impl Watches {
     pub async fn stand(&self, kills: usize) {
         for stands in &self.standing {
             let mut stands = stands.clone();
-            let stands = stands.wait_for(|(cuts, stands)| *cuts >= kills && *stands);
+            let stands = stands.wait_for(|s| s.cuts >= kills && s.stands);
             let stands = tokio::time::timeout(PATIENCE, stands).await;
             assert!(
                 matches!(stands, Ok(Ok(_))),
@@ -71,26 +69,35 @@ impl Watches {
     }
 }
 
+/// What one watch tells of itself.
+#[derive(Clone, Copy, Default)]
+struct Standing {
+    /// How often it was cut.
+    cuts: usize,
+    /// The first message of its stream has come.
+    stands: bool,
+    /// The revision of the last message.
+    at: i64,
+}
+
 struct Watcher {
     client: Client,
     token: String,
-    /// The revision of the last message.
-    at: i64,
-    /// How often it was cut, and whether it stands: the first message of its stream has come.
-    standing: watch::Sender<(usize, bool)>,
+    standing: watch::Sender<Standing>,
     watched: Watched,
 }
 
 impl Watcher {
     async fn run(mut self, mut ends: watch::Receiver<Option<Vec<(String, i64)>>>) -> Watched {
-        let known = ends.clone();
+        let (known, standing) = (ends.clone(), self.standing.subscribe());
         let watching = async {
             loop {
                 let Err(status) = self.stream(&mut ends).await else { return };
                 // A stream that found no server was none.
-                if self.standing.borrow().1 {
+                if self.standing.borrow().stands {
                     self.watched.cuts += 1;
-                    self.standing.send_replace((self.watched.cuts, false));
+                    let cuts = self.watched.cuts;
+                    self.standing.send_modify(|s| *s = Standing { cuts, stands: false, ..*s });
                 }
                 if let Outcome::Refused(reason) = refused(status) {
                     self.watched.refusals.push(reason);
@@ -100,7 +107,7 @@ impl Watcher {
         };
         tokio::select! {
             () = watching => {}
-            () = patience(known) => {}
+            () = patience(known, standing) => {}
         }
         self.watched
     }
@@ -116,7 +123,7 @@ impl Watcher {
                 .borrow_and_update()
                 .as_ref()
                 .map(|all| all.iter().find(|(id, _)| *id == party).map_or(0, |(_, last)| *last));
-            if last.is_some_and(|last| self.at >= last) {
+            if last.is_some_and(|last| self.standing.borrow().at >= last) {
                 return Ok(());
             }
             tokio::select! {
@@ -130,17 +137,17 @@ impl Watcher {
     }
 
     fn take(&mut self, message: Message) {
-        match message {
+        let at = match message {
             Message::Heartbeat(heartbeat) => {
                 self.token = heartbeat.resume_token;
-                self.at = heartbeat.revision;
-                if *self.standing.borrow() == (0, false) {
+                let Standing { cuts, stands, .. } = *self.standing.borrow();
+                if cuts == 0 && !stands {
                     self.watched.after = heartbeat.revision;
                 }
+                heartbeat.revision
             }
             Message::Event(event) => {
                 self.token = event.resume_token;
-                self.at = event.revision;
                 self.watched.seen.push(EventRow {
                     party_id: self.watched.party_id.clone(),
                     revision: event.revision,
@@ -148,14 +155,24 @@ impl Watcher {
                     resource: event.resource,
                     state: event.state,
                 });
+                event.revision
             }
-        }
-        self.standing.send_replace((self.watched.cuts, true));
+        };
+        self.standing.send_modify(|s| *s = Standing { stands: true, at, ..*s });
     }
 }
 
-/// Ends when a watch should long have come to its end.
-async fn patience(mut ends: watch::Receiver<Option<Vec<(String, i64)>>>) {
+/// Ends when a watch that should come to its end comes no nearer.
+async fn patience(
+    mut ends: watch::Receiver<Option<Vec<(String, i64)>>>,
+    mut standing: watch::Receiver<Standing>,
+) {
     drop(ends.wait_for(Option::is_some).await);
-    tokio::time::sleep(PATIENCE / 2).await;
+    loop {
+        let at = standing.borrow().at;
+        let further = tokio::time::timeout(PATIENCE / 2, standing.wait_for(|s| s.at > at)).await;
+        if further.is_err() {
+            break;
+        }
+    }
 }
