@@ -14,7 +14,7 @@ use super::{
     intent::{self, Intent},
 };
 use crate::{
-    history::{Operation, Outcome},
+    history::{Operation, Outcome, READ},
     process::slots,
 };
 
@@ -51,6 +51,8 @@ pub struct Agent {
     /// An access that was delivered, and with which something can be done.
     access: Option<String>,
     done: Vec<(Intent, Operation)>,
+    /// Orders of its own that it was not let read.
+    unread: Vec<Operation>,
 }
 
 impl Agent {
@@ -65,6 +67,7 @@ impl Agent {
             order: None,
             access: None,
             done: Vec::new(),
+            unread: Vec::new(),
         }
     }
 
@@ -84,7 +87,7 @@ impl Agent {
             let n = self.dice.random_range(0..self.done.len());
             self.again(n).await;
         }
-        self.done.into_iter().map(|(_, operation)| operation).collect()
+        self.done.into_iter().map(|(_, operation)| operation).chain(self.unread).collect()
     }
 
     async fn next(&mut self) -> Intent {
@@ -130,7 +133,7 @@ impl Agent {
     /// Looks how far the order is, and does what it asks for, if anything.
     async fn follow(&mut self, request_id: &str) -> Option<Intent> {
         let number = self.order.clone()?;
-        let order = self.read(&number).await;
+        let order = self.read(&number).await?;
         let (request_id, etag) = (request_id.to_owned(), order.etag.clone());
         match order.state() {
             od::OrderState::InProgress if self.dice.random_ratio(1, 20) => {
@@ -162,14 +165,23 @@ impl Agent {
         }
     }
 
-    /// An order of its own, which it can always read.
-    async fn read(&self, number: &str) -> od::Order {
+    /// An order of its own, which it can always read: a refusal is kept for the checker, and the order is left alone.
+    async fn read(&mut self, number: &str) -> Option<od::Order> {
         for _ in 0..ATTEMPTS {
             let request = od::GetOrderRequest { number: number.to_owned() };
             match self.client.orders().get_order(request).await.map_err(intent::refused) {
-                Ok(answer) => return answer.into_inner().order.unwrap(),
+                Ok(answer) => return answer.into_inner().order,
                 Err(Outcome::Unknown) => tokio::time::sleep(PAUSE).await,
-                Err(refusal) => panic!("{} reads {number}: {refusal:?}", self.party_id),
+                Err(refusal) => {
+                    self.unread.push(Operation {
+                        party_id: self.party_id.clone(),
+                        method: READ,
+                        request_id: number.to_owned(),
+                        attempts: vec![refusal],
+                    });
+                    self.order = None;
+                    return None;
+                }
             }
         }
         panic!("{} reads {number}: {ATTEMPTS} times no answer", self.party_id);

@@ -23,6 +23,7 @@ mod work;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use chain::hash_of;
+pub use orders::READ;
 pub use rows::{
     AccessRow, AddressRow, AppointmentRow, AuditRow, BoxRow, EntryRow, EventRow, FibresRow, LineRow,
     OrderRow, PartyRow, RequestRow, SampleRow, SlotRow, Tables, WorkRow, read, sample,
@@ -223,6 +224,12 @@ impl Findings<'_> {
             self.expect(reason != "INTERNAL", Rule::NoFault, || format!("{id}: attempt {n} says INTERNAL"));
             let later = acknowledged_at.is_some_and(|at| at < n);
             self.expect(!later, Rule::ReplaysEqual, || format!("{id}: {reason} after it was acknowledged"));
+        }
+        if operation.method == READ {
+            self.expect(false, Rule::AcknowledgedIsThere, || {
+                format!("{}: its order {id} could not be read, {:?}", operation.party_id, operation.attempts)
+            });
+            return;
         }
         let rows = self.index.requests.get(&**id).cloned().unwrap_or_default();
         let rows: Vec<&RequestRow> = rows.into_iter().filter(|r| of(r, operation)).collect();

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{AppointmentRow, EntryRow, EventRow, Findings, OrderRow, Rule};
 
+/// Reading an order: no write, in a history only where it was refused.
+pub const READ: &str = "/eservices.orders.v1.OrderService/GetOrder";
 pub const CREATE: &str = "/eservices.orders.v1.OrderService/CreateOrder";
 pub const CANCEL: &str = "/eservices.orders.v1.OrderService/CancelOrder";
 pub const RETAKE: &str = "/eservices.orders.v1.OrderService/RetakeAppointment";

@@ -2,7 +2,7 @@
 
 use super::{
     story::{FIELD, SECOND, order, reports, story},
-    tests::PARTY,
+    tests::{PARTY, operation},
     *,
 };
 
@@ -58,6 +58,16 @@ fn every_corruption_of_orders_is_found() {
             &[R::OrderIsItsEvents, R::AppointmentOfOrder, R::Accesses, R::Addresses, R::Network],
         ),
         ("a version more than events", |_, _, t| t.orders[0].version = 6, &[R::OrderIsItsEvents]),
+        (
+            "an order that its operator cannot read",
+            |h, _, _| h.push(operation("CMD1", READ, vec![Outcome::Refused("ORDER_NOT_FOUND".into())])),
+            &[R::AcknowledgedIsThere],
+        ),
+        (
+            "an order that fails to be read",
+            |h, _, _| h.push(operation("CMD1", READ, vec![Outcome::Refused("INTERNAL".into())])),
+            &[R::AcknowledgedIsThere, R::NoFault],
+        ),
         (
             "its appointment is confirmed for another",
             |_, _, t| t.appointments[2].order_ref = "CMD9".into(),
