@@ -1,15 +1,16 @@
 //! `ReplanAppointment`: the back office moves what an operator booked, and both know.
 
 use eservices::{
-    appointments::v1::{self as ap},
+    appointments::v1::{self as ap, AppointmentState as State},
     fulfilment::v1::{self as pb, Capability},
+    sandbox::v1::{AdvanceClockRequest, advance_clock_request::Target},
 };
 use eservices_client::{Client, new_request_id};
 use tonic::Code;
 
 use crate::harness::{
     ALL, SIRENS, World, database, day_after,
-    field::Field,
+    field::{Field, installed, say, started},
     hold,
     orders::{cancelled, place},
     publish_days, publish_zone, reason, refusal, slot_id,
@@ -104,9 +105,84 @@ async fn what_speaks_against_it_is_said() {
     assert_eq!(fields, ["request_id", "appointment_reference", "etag", "slot_id"]);
     assert_eq!(booked(&world).await, [format!("{first} 1"), format!("{} 1", slot_id(9, "08:00"))]);
 
-    // A hold that has run out.
-    world.machine_on(1_801).await;
-    assert_eq!(asked(&held.etag, &other).await, "FRDV03");
+    // What is due lapses where its place is wanted.
+    let due = hold(&alpha, &slot_id(10, "08:00")).await;
+    world.machine_on(1_000).await;
+    let fresh = hold(&alpha, &slot_id(10, "13:00")).await;
+    world.machine_on(801).await;
+    assert_eq!(read(&alpha, &due.reference).await.state(), State::Lapsed);
+    let moved =
+        replan(&workforce, request(&fresh.reference, &fresh.etag, &slot_id(10, "08:00"))).await.unwrap();
+    assert_eq!(moved.slot.unwrap().slot_id, slot_id(10, "08:00"));
+    assert_eq!(asked(&held.etag, &other).await, "FRDV03", "a hold that has run out");
+    let request = ap::CancelAppointmentRequest {
+        request_id: new_request_id(),
+        reference: fresh.reference.clone(),
+        etag: moved.etag,
+    };
+    let etag = alpha
+        .appointments()
+        .cancel_appointment(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .appointment
+        .unwrap()
+        .etag;
+    assert_eq!(reason(replan(&workforce, self::request(&fresh.reference, &etag, &other)).await), "FRDV04");
+}
+
+/// A visit that has begun, or was made, stays where it is; nor is one moved into the past.
+#[tokio::test]
+async fn what_is_over_stays_where_it_is() {
+    let world = World::start().await;
+    let field = Field::set(&world, 5, 2).await;
+    let alpha = world.client(&world.operator(SIRENS[0], ALL).await).await;
+    let made = place(&alpha, "ALPHA-1", &slot_id(9, "08:00")).await;
+    let visit = field.lease(Capability::Installation).await;
+    let begun = place(&alpha, "ALPHA-2", &slot_id(8, "08:00")).await;
+    let ahead = place(&alpha, "ALPHA-3", &slot_id(9, "08:00")).await;
+    say(&field.workforce, &visit, started()).await.unwrap();
+    say(&field.workforce, &visit, installed("FI-0A1B-2C3D")).await.unwrap();
+    let booked = read(&alpha, &made.appointment_reference).await;
+    let error = refusal(
+        replan(&field.workforce, request(&booked.reference, &booked.etag, &slot_id(9, "13:00"))).await,
+    );
+    assert_eq!((error.reason_name(), error.metadata("state")), (Some("FRDV04"), Some("installed")));
+
+    // Eight days from 24 November, an hour after the visit began.
+    let at: jiff::Timestamp = "2026-12-02T08:00:00Z".parse().unwrap();
+    let target = Target::To(prost_types::Timestamp { seconds: at.as_second(), nanos: 0 });
+    let request = AdvanceClockRequest { request_id: new_request_id(), target: Some(target) };
+    alpha.sandbox().advance_clock(request).await.unwrap();
+    let booked = read(&alpha, &begun.appointment_reference).await;
+    let error = refusal(
+        replan(&field.workforce, self::request(&booked.reference, &booked.etag, &slot_id(9, "13:00"))).await,
+    );
+    assert_eq!((error.reason_name(), error.metadata("state")), (Some("FRDV04"), Some("confirmed")));
+    let booked = read(&alpha, &ahead.appointment_reference).await;
+    let past =
+        replan(&field.workforce, self::request(&booked.reference, &booked.etag, &slot_id(8, "08:00"))).await;
+    assert_eq!(reason(past), "FRDV02");
+}
+
+/// Visits of two operators change places, both at once and crosswise: neither waits for the other for ever.
+#[tokio::test]
+async fn crossing_moves_pass() {
+    let world = World::start().await;
+    let workforce = world.capacity(50).await;
+    let alpha = world.client(&world.operator(SIRENS[0], ALL).await).await;
+    let beta = world.client(&world.operator(SIRENS[1], ALL).await).await;
+    for _ in 0..10 {
+        let (first, second) = (slot_id(8, "08:00"), slot_id(9, "08:00"));
+        let (one, two) = (hold(&alpha, &first).await, hold(&beta, &second).await);
+        let (there, back) = tokio::join!(
+            replan(&workforce, request(&one.reference, &one.etag, &second)),
+            replan(&workforce, request(&two.reference, &two.etag, &first)),
+        );
+        assert_eq!(there.unwrap().slot.unwrap().slot_id, second);
+        assert_eq!(back.unwrap().slot.unwrap().slot_id, first);
+    }
 }
 
 /// Operator and back office move the same visit at once: one of them does, the other is told what it is now.

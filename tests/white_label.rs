@@ -296,6 +296,6 @@ async fn no_end_customer_reads_the_wholesalers_name() {
     let missed = &flow.texts[&("Gamma Télécom".to_owned(), Kind::VisitMissed)][0].text;
     assert_eq!(
         missed,
-        "Gamma Télécom : le technicien est passé mais vous n'étiez pas là. Pour un nouveau rendez-vous, contactez notre service client."
+        "Gamma Télécom : le technicien est passé mais vous n'étiez pas là. Pour un nouveau rendez-vous, contactez-nous."
     );
 }

@@ -8,7 +8,7 @@ mod service;
 pub mod store;
 mod wire;
 
-pub use service::{Service, lapse_due, sweep};
+pub use service::{Service, lapse_due, sweep, wanting_room};
 pub use wire::{
     booked_slot_to_wire, etag as appointment_etag, intervention_to_wire, slot_id as wanted_slot,
     slot_to_wire, state_to_wire, street_number, visit_to_wire,

@@ -58,7 +58,7 @@ pub struct Create {
     /// Telephone of the support that its end customers see.
     #[arg(long, default_value = "", hide_default_value = true)]
     brand_phone: String,
-    /// Who messages to its end customers come from.
+    /// Who text messages to its end customers come from, at most 11 letters and digits.
     #[arg(long, default_value = "", hide_default_value = true)]
     brand_sender: String,
     /// Quota tier, one of the configuration's.

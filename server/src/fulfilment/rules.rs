@@ -92,18 +92,15 @@ pub fn texts(
         Capability::Installation => {
             let mut texts = Vec::new();
             if let Some(visit) = visit {
-                let contact = if phone.is_empty() { "Contactez notre service client." } else { phone };
+                let contact = if phone.is_empty() { "Contactez-nous." } else { phone };
                 let when = when(visit);
                 let text = format!(
                     "{name} : le technicien vient installer votre fibre {when}. Un imprévu ? {contact}"
                 );
                 texts.push((Kind::VisitAnnounced, text));
             }
-            let again = if phone.is_empty() {
-                "contactez notre service client.".to_owned()
-            } else {
-                format!("appelez le {phone}.")
-            };
+            let again =
+                if phone.is_empty() { "contactez-nous.".to_owned() } else { format!("appelez le {phone}.") };
             texts.extend([
                 sent_again(),
                 message(
@@ -260,10 +257,10 @@ mod tests {
         assert_eq!(
             lines(C::Installation, Type::Creation, BETA, Some(VISIT)),
             [
-                "Beta : le technicien vient installer votre fibre le mardi 1er décembre, entre 8 h et 12 h 30. Un imprévu ? Contactez notre service client.",
+                "Beta : le technicien vient installer votre fibre le mardi 1er décembre, entre 8 h et 12 h 30. Un imprévu ? Contactez-nous.",
                 "Beta : votre box s'est perdue en route, une autre vous est envoyée.",
                 "Beta : le technicien est en route pour installer votre fibre. Merci de rester joignable.",
-                "Beta : le technicien est passé mais vous n'étiez pas là. Pour un nouveau rendez-vous, contactez notre service client.",
+                "Beta : le technicien est passé mais vous n'étiez pas là. Pour un nouveau rendez-vous, contactez-nous.",
                 "Beta : l'installation de votre fibre n'a pas pu se faire. Nous revenons vers vous.",
             ]
         );
@@ -295,13 +292,15 @@ mod tests {
     /// Letters beyond ASCII that a text message has (GSM 03.38) and that French needs.
     #[test]
     fn a_message_is_one_message() {
-        // Twenty characters of name, a telephone as long as one gets, the longest day.
-        let brand = Brand { name: "Compagnie Alpha Box.", phone: "+33199000100" };
+        // Twenty characters of name, an international telephone or none, the longest day.
+        let brands = ["+33199000100", ""].map(|phone| Brand { name: "Compagnie Alpha Box.", phone });
         let visit = Visit { day: date(2026, 9, 30), start: "13:30", end: "17:30" };
         for capability in Capability::ALL {
             for order in Type::ALL {
-                let each =
-                    [false, true].into_iter().flat_map(|l| texts(*capability, *order, l, brand, Some(visit)));
+                let each = brands
+                    .into_iter()
+                    .flat_map(|brand| [(brand, false), (brand, true)])
+                    .flat_map(|(brand, latest)| texts(*capability, *order, latest, brand, Some(visit)));
                 for (kind, text) in each {
                     assert!(text.chars().count() <= 160, "{kind:?}: {} {text}", text.chars().count());
                     let foreign = text.chars().find(|c| !c.is_ascii() && !"éèùìòàäöñüÇÉ".contains(*c));

@@ -86,7 +86,7 @@ impl FulfilmentService for Service {
         let replan = Replan { party_id, reference, etag, slot_id };
         let method = "/eservices.fulfilment.v1.FulfilmentService/ReplanAppointment";
         let origin = sender.origin(method, request_id);
-        Ok(Response::new(unit_of_work::execute(&self.0, origin, replan).await?))
+        Ok(Response::new(replan.run_with_lapse(&self.0, origin).await?))
     }
 
     async fn list_zone_bookings(

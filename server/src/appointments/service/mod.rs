@@ -12,7 +12,7 @@ use std::sync::Arc;
 use eservices::appointments::v1::{self as pb, appointment_service_server::AppointmentService};
 use tonic::{Request, Response, Status};
 
-pub use self::lapse::{lapse_due, sweep};
+pub use self::lapse::{lapse_due, sweep, wanting_room};
 use self::{
     hold::Hold,
     moves::{Cancel, Reschedule},

@@ -1,18 +1,26 @@
 //! `ReplanAppointment`: the back office moves an appointment that an operator booked.
 
+use std::sync::Arc;
+
 use eservices::fulfilment::v1 as pb;
 
 use super::ROLE;
 use crate::{
-    appointments::store::{self, at_place, no_room},
+    appointments::{
+        store::{self, at_place, no_room},
+        wanting_room,
+    },
     fulfilment::wire,
+    orders::{rules::State, store as orders},
     platform::{
+        Platform,
         error::{Error, Reason},
-        unit_of_work::{Command, Work},
+        unit_of_work::{self, Command, Origin, Work},
     },
 };
 
 /// One appointment to another slot.
+#[derive(Clone)]
 pub struct Replan {
     /// Who asks.
     pub party_id: String,
@@ -22,6 +30,32 @@ pub struct Replan {
     pub etag: String,
     /// The slot wanted.
     pub slot_id: String,
+}
+
+impl Replan {
+    /// Runs; where the slot is full, lets lapse what is due there and runs once more.
+    pub async fn run_with_lapse(
+        self,
+        platform: &Arc<Platform>,
+        origin: Origin,
+    ) -> Result<pb::ReplanAppointmentResponse, Error> {
+        let run = || unit_of_work::execute(platform, origin.clone(), self.clone());
+        wanting_room(platform, &self.slot_id, run).await
+    }
+
+    /// Refuses to move the visit of an order that awaits none any more.
+    async fn still_awaited(&self, work: &mut Work, order: &str) -> Result<(), Error> {
+        if order.is_empty() {
+            return Ok(());
+        }
+        let found = orders::find_any(&mut work.conn(), order).await?;
+        match found.map(|order| order.state) {
+            None | Some(State::InProgress | State::UnderConstruction) => Ok(()),
+            Some(state) => Err(Error::new(Reason::Frdv04, "the visit was made")
+                .with("state", state.as_str())
+                .with("allowed_states", "in_progress,under_construction")),
+        }
+    }
 }
 
 impl Command for Replan {
@@ -39,6 +73,7 @@ impl Command for Replan {
                 .with("current_etag", appointment.etag()));
         }
         store::movable(work, appointment)?;
+        self.still_awaited(work, &appointment.order_ref).await?;
         store::another(appointment, &self.slot_id)?;
         let zone = store::zone_of(&mut work.conn(), &appointment.commune_code).await?;
         let zone = zone.unwrap_or_else(|| appointment.zone_code.clone());

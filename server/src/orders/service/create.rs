@@ -53,8 +53,9 @@ pub async fn validate(
     new: &New,
 ) -> Result<pb::ValidateOrderResponse, Error> {
     super::require_offer(caller, &platform.network.load(), &new.wanted.offer_code)?;
+    let before = platform.network.load().overlay.revision();
     let mut against = findings(platform, caller, new).await?;
-    if against.iter().any(is_about_fibres) && network_store::look(platform).await? {
+    if against.iter().any(is_about_fibres) && network_store::knows_more(platform, before).await? {
         against = findings(platform, caller, new).await?;
     }
     let findings: Vec<pb::Finding> = against
@@ -109,22 +110,20 @@ impl Create {
         Self { platform: Arc::clone(platform), party_id: party_id.to_owned(), new }
     }
 
-    /// Runs; where fibres are what it is refused for, looks at them and runs once more.
+    /// Runs; where fibres alone are what it is refused for, looks at them and runs once more.
     pub async fn run_with_a_look(
         self,
         platform: &Arc<Platform>,
         origin: Origin,
     ) -> Result<pb::CreateOrderResponse, Error> {
+        let before = platform.network.load().overlay.revision();
         let first = unit_of_work::execute(platform, origin.clone(), self.clone()).await;
-        match first {
-            Err(error)
-                if error.conditions().iter().any(is_about_fibres)
-                    && network_store::look(platform).await? =>
-            {
-                unit_of_work::execute(platform, origin, self).await
-            }
-            outcome => outcome,
+        let Err(refusal) = &first else { return first };
+        let of_fibres = !refusal.conditions().is_empty() && refusal.conditions().iter().all(is_about_fibres);
+        if of_fibres && network_store::knows_more(platform, before).await? {
+            return unit_of_work::execute(platform, origin, self).await;
         }
+        first
     }
 
     fn order(&self, work: &Work, offer: &Offer, site: &Site<'_>, release: &str) -> Order {

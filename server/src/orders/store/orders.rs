@@ -271,7 +271,11 @@ pub async fn list(
     filter: &Filter,
     limit: i64,
 ) -> Result<Vec<Order>, sqlx::Error> {
-    let (at, number) = filter.after.clone().unwrap_or((i64::MAX, String::new()));
+    // One bound, from which the index is walked: the request's, or where the page before ended.
+    let (at, number) = match &filter.after {
+        Some((at, number)) => (*at, number.as_str()),
+        None => (filter.before.saturating_sub(1), ""),
+    };
     sql!(
         all,
         conn,
@@ -281,8 +285,8 @@ pub async fn list(
             columns!(),
             " FROM orders WHERE party_id = $1 AND ($2 = '' OR $2 LIKE '%,' || type || ',%') \
              AND ($3 = '' OR $3 LIKE '%,' || state || ',%') AND $4 LIKE '%,' || e_service || ',%' \
-             AND ($5 = '' OR operator_reference = $5) AND ($6 = '' OR aid = $6) AND created_at >= $7 AND created_at < $8 \
-             AND created_at <= $9 AND (created_at < $9 OR number > $10) ORDER BY created_at DESC, number LIMIT $11"
+             AND ($5 = '' OR operator_reference = $5) AND ($6 = '' OR aid = $6) AND created_at >= $7 \
+             AND created_at <= $8 AND (created_at < $8 OR number > $9) ORDER BY created_at DESC, number LIMIT $10"
         ),
         party,
         &filter.types,
@@ -291,9 +295,8 @@ pub async fn list(
         &filter.operator_reference,
         &filter.aid,
         filter.from,
-        filter.before,
         at,
-        &number,
+        number,
         limit,
     )
 }

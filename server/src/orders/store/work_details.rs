@@ -105,7 +105,7 @@ impl Details {
 const SELECT: &str = "SELECT w.work_id, w.token, w.lease_until, w.capability, w.box_serial AS return_serial, o.box_serial AS sent_serial, o.number, \
     o.type AS kind, o.state, o.offer_code, o.aid, o.imb, o.pm, o.pbo, o.pto, o.batiment, o.escalier, o.etage, \
     o.number_in_street, o.street, o.postcode, o.commune, o.commune_code, o.scenario, \
-    COALESCE(NULLIF(p.brand_name, ''), p.display_name) AS brand_name, p.brand_phone, \
+    p.brand_name, p.brand_phone, \
     p.brand_sender, COALESCE(c.last_name, '') AS last_name, COALESCE(c.first_name, '') AS first_name, \
     COALESCE(c.phone, '') AS phone, COALESCE(c.other_phone, '') AS other_phone, \
     COALESCE(c.box_number, '') AS box_number, COALESCE(c.box_street, '') AS box_street, \

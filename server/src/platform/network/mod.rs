@@ -68,6 +68,7 @@ pub struct Current {
     network: ArcSwap<Network>,
     /// The release that this node should serve and does not.
     missed: ArcSwapOption<String>,
+    looking: tokio::sync::Mutex<()>,
 }
 
 impl Current {
@@ -75,13 +76,18 @@ impl Current {
     #[must_use]
     pub fn new(reference: Arc<Reference>, activation: i64) -> Self {
         let network = ArcSwap::from_pointee(Network { reference, overlay: Arc::default(), activation });
-        Self { network, missed: ArcSwapOption::empty() }
+        Self { network, missed: ArcSwapOption::empty(), looking: tokio::sync::Mutex::default() }
     }
 
     /// The state now: take it once a call.
     #[must_use]
     pub fn load(&self) -> Arc<Network> {
         self.network.load_full()
+    }
+
+    /// The turn to read what changed: one reads at a time.
+    pub(super) async fn turn_to_look(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.looking.lock().await
     }
 
     /// Takes over what the database says of the time since the release, unless a later state is known already.

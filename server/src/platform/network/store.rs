@@ -47,15 +47,21 @@ pub async fn revision(conn: &mut Conn<'_>) -> Result<i64, sqlx::Error> {
     Ok(row.revision)
 }
 
-/// Looks at the tables, and reads them if they have moved; says whether they had.
-pub async fn look(platform: &Platform) -> Result<bool, sqlx::Error> {
+/// Looks at the tables, and reads them if they have moved. Whoever asks meanwhile waits, and finds what was read.
+pub async fn look(platform: &Platform) -> Result<(), sqlx::Error> {
+    let _turn = platform.network.turn_to_look().await;
     let mut reader = platform.db.read().await?;
     let conn = &mut reader.conn();
-    let moved = revision(conn).await? > platform.network.load().overlay.revision();
-    if moved {
+    if revision(conn).await? > platform.network.load().overlay.revision() {
         platform.network.follow(read(conn).await?);
     }
-    Ok(moved)
+    Ok(())
+}
+
+/// Looks at the tables; says whether this node knows more of them than at the revision `before`.
+pub async fn knows_more(platform: &Platform, before: i64) -> Result<bool, sqlx::Error> {
+    look(platform).await?;
+    Ok(platform.network.load().overlay.revision() > before)
 }
 
 /// What the tables say: one statement is one snapshot, so an overlay is exactly what its revision says.
