@@ -175,8 +175,7 @@ async fn an_access_that_cannot_be_switched_on_fails_its_order() {
     assert_eq!(database::number(db, addresses).await, 0);
     field.does(Capability::Returns, returned("BX-0001")).await;
     none_open(&world).await;
-    // The socket is there for the next one.
-    world.look().await;
+    // The socket is there for the next one, whether or not the node has looked by itself.
     let held = ap::HoldAppointmentRequest { request_id: new_request_id(), ..short_hold() };
     let held = alpha.appointments().hold_appointment(held).await.unwrap().into_inner().appointment.unwrap();
     let again = orders::NewOrder { pto: PTO.into(), ..new_order("ALPHA-2", &held.reference) };

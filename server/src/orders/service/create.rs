@@ -55,7 +55,7 @@ pub async fn validate(
     super::require_offer(caller, &platform.network.load(), &new.wanted.offer_code)?;
     let before = platform.network.load().overlay.revision();
     let mut against = findings(platform, caller, new).await?;
-    if against.iter().any(is_about_fibres) && network_store::knows_more(platform, before).await? {
+    if against.iter().any(is_about_lines) && network_store::knows_more(platform, before).await? {
         against = findings(platform, caller, new).await?;
     }
     let findings: Vec<pb::Finding> = against
@@ -70,9 +70,11 @@ pub async fn validate(
     Ok(pb::ValidateOrderResponse { acceptable: findings.is_empty(), findings })
 }
 
-/// Whether it is refused for what this node knows of fibres: others may have given some back since it last looked.
-fn is_about_fibres(condition: &Precondition) -> bool {
-    matches!(condition.kind, Reason::Fint01 | Reason::Fint02)
+/// Whether it is refused for what this node knows of sockets and fibres: some may have been laid or given back since it last
+/// looked.
+fn is_about_lines(condition: &Precondition) -> bool {
+    use Reason::{Fimp01, Fimp02, Fimp03, Fimp18, Fint01, Fint02};
+    matches!(condition.kind, Fimp01 | Fimp02 | Fimp03 | Fimp18 | Fint01 | Fint02)
 }
 
 async fn findings(platform: &Platform, caller: &Caller, new: &New) -> Result<Vec<Precondition>, Error> {
@@ -110,7 +112,7 @@ impl Create {
         Self { platform: Arc::clone(platform), party_id: party_id.to_owned(), new }
     }
 
-    /// Runs; where fibres alone are what it is refused for, looks at them and runs once more.
+    /// Runs; where sockets and fibres alone are what it is refused for, looks at them and runs once more.
     pub async fn run_with_a_look(
         self,
         platform: &Arc<Platform>,
@@ -119,8 +121,8 @@ impl Create {
         let before = platform.network.load().overlay.revision();
         let first = unit_of_work::execute(platform, origin.clone(), self.clone()).await;
         let Err(refusal) = &first else { return first };
-        let of_fibres = !refusal.conditions().is_empty() && refusal.conditions().iter().all(is_about_fibres);
-        if of_fibres && network_store::knows_more(platform, before).await? {
+        let of_lines = !refusal.conditions().is_empty() && refusal.conditions().iter().all(is_about_lines);
+        if of_lines && network_store::knows_more(platform, before).await? {
             return unit_of_work::execute(platform, origin, self).await;
         }
         first
