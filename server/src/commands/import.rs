@@ -133,7 +133,8 @@ impl Shown {
         if self.at.as_ref() != Some(&at) {
             self.bar.finish_and_clear();
             self.bar = ProgressBar::new(progress.total);
-            let template = "{prefix:>9} {bar:24} {percent:>3} %  {msg}  left {eta}";
+            // What does not fit the terminal is cut from the message: a bar that wraps is drawn again and again below itself.
+            let template = "{prefix:>9} {bar:24} {percent:>3} %  left {eta:>3}  {wide_msg}";
             if let Ok(style) = ProgressStyle::with_template(template) {
                 self.bar.set_style(style);
             }
